@@ -1,0 +1,34 @@
+# Echo in Stages. `make help` lists the targets.
+
+STAGES = v1.0-single v1.1-multiconn v2-threaded-broadcast v3-reverse
+
+all: build ## build the servers and clients of all stages (the default)
+
+build:
+	@for stage in $(STAGES); do (cd $$stage && $(MAKE)) || exit 1; done
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: build ## run each stage's server and client against each other
+	@tests/demo $(STAGES)
+
+check: build ## run all suites; SERVER and CLIENT name other programs to test
+	@tests/check $(STAGES)
+
+check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
+	@tests/check v1.0-single
+check-v1.1:
+	@tests/check v1.1-multiconn
+check-v2:
+	@tests/check v2-threaded-broadcast
+check-v3:
+	@tests/check v3-reverse
+
+lint: ## check the style of C, shell and bats files
+	@tests/lint
+
+clean: ## remove everything that was built
+	@for stage in $(STAGES) tests/support; do (cd $$stage && $(MAKE) clean) || exit 1; done
+
+.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 lint clean

@@ -1,0 +1,65 @@
+/* connect.c - see connect.h. */
+#include "connect.h"
+
+#include "stop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char CANNOT_CONNECT[] = "client: cannot connect to";
+
+struct addrinfo *find_addresses(const char *host, const char *port)
+{
+    return look_up(CANNOT_CONNECT, host, port);
+}
+
+int try_to_connect(int connection, const struct addrinfo *address)
+{
+    for (;;) {
+        if (connect(connection, address->ai_addr, address->ai_addrlen) == 0 || errno == EISCONN)
+            return 0;
+        if (errno == EALREADY)
+            errno = EINPROGRESS;
+        if (errno != EINTR)
+            return -1;
+    }
+}
+
+/* Returns a connection to one address, or -1 with errno. */
+static int connect_to_address(const struct addrinfo *address)
+{
+    int connection = open_socket(address);
+
+    if (connection == -1)
+        return -1;
+    while (try_to_connect(connection, address) == -1) {
+        if (errno == EINPROGRESS && wait_writable(connection))
+            continue;
+        int error = errno;
+        (void)close(connection);
+        errno = error;
+        return -1;
+    }
+    return connection;
+}
+
+int connect_to(const char *host, const char *port, struct endpoint *peer)
+{
+    struct addrinfo *addresses = find_addresses(host, port);
+    int connection = -1;
+    int error = 0;
+
+    if (addresses == NULL)
+        return -1;
+    for (struct addrinfo *next = addresses; next != NULL && connection == -1;
+         next = next->ai_next) {
+        connection = connect_to_address(next);
+        error = errno;
+        name_endpoint(next->ai_addr, next->ai_addrlen, peer);
+    }
+    freeaddrinfo(addresses);
+    if (connection == -1)
+        complain_about(CANNOT_CONNECT, host, port, strerror(error));
+    return connection;
+}

@@ -1,0 +1,22 @@
+/* connect.h - connecting to a server. */
+#ifndef CONNECT_H
+#define CONNECT_H
+
+#include "endpoint.h"
+
+/* Returns a socket that is connected to the first address of HOST that answers, and its name in
+ * `peer`. The caller closes it. Returns -1 after one line on stderr (POSIX: connect()). */
+int connect_to(const char *host, const char *port, struct endpoint *peer);
+
+/* The two halves of connect_to(), for a client with many connections. */
+
+/* Returns the addresses of HOST and PORT, which the caller frees with freeaddrinfo(), or NULL after
+ * one line on stderr. */
+struct addrinfo *find_addresses(const char *host, const char *port);
+
+/* Connects a socket to an address. Returns 0, or -1 with the errno of connect(). EINPROGRESS: call
+ * it again when the socket is writable, to finish (POSIX: connect()). A signal does not stop a
+ * connect(), only the waiting for it: after EINTR it is called again. */
+int try_to_connect(int connection, const struct addrinfo *address);
+
+#endif

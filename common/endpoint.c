@@ -1,0 +1,56 @@
+/* endpoint.c - see endpoint.h. */
+#include "endpoint.h"
+
+#include "program.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+void name_endpoint(const void *address, socklen_t size, struct endpoint *endpoint)
+{
+    if (getnameinfo(address, size, endpoint->host, sizeof endpoint->host, endpoint->port,
+                    sizeof endpoint->port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        (void)strcpy(endpoint->host, "?");
+        (void)strcpy(endpoint->port, "?");
+    }
+    bool needs_brackets = strchr(endpoint->host, ':') != NULL; /* RFC 3986, 3.2.2 */
+    (void)snprintf(endpoint->address, sizeof endpoint->address,
+                   needs_brackets ? "[%s]:%s" : "%s:%s", endpoint->host, endpoint->port);
+}
+
+void complain_about(const char *what, const char *host, const char *port, const char *why)
+{
+    bool needs_brackets = strchr(host, ':') != NULL;
+
+    complain(needs_brackets ? "%s [%s]:%s: %s" : "%s %s:%s: %s", what, host, port, why);
+}
+
+struct addrinfo *look_up(const char *what, const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, /* IPv4 and IPv6 */
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *addresses = NULL;
+    int error = getaddrinfo(host, port, &hints, &addresses);
+
+    if (error == 0)
+        return addresses;
+    complain_about(what, host, port, error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+    return NULL;
+}
+
+int open_socket(const struct addrinfo *address)
+{
+    int on = 1;
+    int fd = socket(address->ai_family, address->ai_socktype, address->ai_protocol);
+
+    /* Connections inherit the option from their listener. A system that refuses it is only slow. */
+    if (fd != -1)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}

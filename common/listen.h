@@ -1,0 +1,28 @@
+/* listen.h - listening, and what to do when accept() fails. */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include "endpoint.h"
+
+#include <stdbool.h>
+
+/* Returns a socket that listens on HOST and PORT, with the longest backlog that the system gives,
+ * and its name in `bound` (port 0 becomes the port that the system chose). The caller closes it.
+ * Returns -1 after one line on stderr (POSIX: socket(), bind(), listen()). */
+int listen_on(const char *host, const char *port, struct endpoint *bound);
+
+/* What to do after accept() has failed with `error`. Returns true if accept() can be called again:
+ * one client, or a signal, was the reason. If the process or the system is out of descriptors or
+ * memory, it sets *starved, and writes one line on stderr unless it was set already: the caller
+ * lets some time pass. Returns false, after one line on stderr, if the listener is of no use any
+ * more (POSIX: accept(), ERRORS). */
+bool accept_can_go_on(int error, bool *starved);
+
+/* Lets 100 ms pass in which descriptors or memory may become free, without using the processor. A
+ * signal ends them early (POSIX: poll()). */
+void pause_for_resources(void);
+
+/* Returns whether a client waits to be accepted (POSIX: poll()). */
+bool client_waits(int listener);
+
+#endif

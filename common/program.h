@@ -1,0 +1,23 @@
+/* program.h - what every program does first, and how it says that something failed. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+/* Prepares the process for a life with sockets. Call it before anything else; it cannot fail.
+ *  - SIGPIPE is ignored: a write to a peer or a reader that is gone fails with EPIPE instead of
+ *    ending the process (POSIX: write(), [EPIPE]).
+ *  - stdout is line-buffered, also into a file or a pipe (POSIX: setvbuf()).
+ *  - Descriptors 0, 1 and 2 are in use, so that no socket gets their number and then what is
+ *    printed (POSIX: open(), "the lowest file descriptor not currently open").
+ *  - The soft limit on open files is raised to the hard limit (POSIX: setrlimit()). */
+void start_program(void);
+
+/* Writes one line to stderr, in one write, so that lines of several threads do not mix. Takes
+ * what printf() takes, with the program's name in front and no newline at the end. What is longer
+ * than 1,000 bytes is cut. Returns nothing: if stderr is gone, there is nobody left to tell. */
+void complain(const char *format, ...);
+
+/* Returns the exit status of a client that has done its work: EXIT_SUCCESS if all that it printed
+ * was written, else EXIT_FAILURE after one line on stderr (POSIX: fflush()). */
+int finish_output(void);
+
+#endif

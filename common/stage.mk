@@ -1,0 +1,39 @@
+# stage.mk - how a stage is built. Each stage's Makefile includes it.
+#
+# One command a program: they are small, and whatever changes, the whole program is compiled anew.
+
+COMMON  = ../common
+CC     ?= cc
+CFLAGS ?= -O2 -g
+
+STANDARD = -std=c11 -D_POSIX_C_SOURCE=200809L -I$(COMMON)
+WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+SOURCES  = $(COMMON)/cli.c $(COMMON)/clock.c $(COMMON)/connect.c $(COMMON)/endpoint.c \
+           $(COMMON)/listen.c $(COMMON)/program.c $(COMMON)/stop.c $(COMMON)/stream.c \
+           $(COMMON)/text.c
+HEADERS  = $(SOURCES:.c=.h)
+NEEDS    = $(SOURCES) $(HEADERS) $(COMMON)/stage.mk Makefile .flags
+
+# SANITIZE=address,undefined builds with these sanitizers.
+COMPILE  = sanitize='$(SANITIZE)'; set -x; $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) \
+           $${sanitize:+-fsanitize=$$sanitize -fno-omit-frame-pointer} $(LDFLAGS)
+
+all: server client
+
+server: server.c $(NEEDS)
+	@$(COMPILE) -o $@ server.c $(SOURCES) $(LDLIBS)
+
+client: client.c $(NEEDS)
+	@$(COMPILE) -o $@ client.c $(SOURCES) $(LDLIBS)
+
+# Holds the compiler and its flags, and changes only when they do: other flags build anew.
+.flags: always
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LDLIBS)' | cmp -s - $@ || \
+	    echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LDLIBS)' > $@
+
+clean:
+	rm -f server client .flags
+	rm -rf server.dSYM client.dSYM
+
+always:
+.PHONY: all clean always

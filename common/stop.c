@@ -1,0 +1,87 @@
+/* stop.c - see stop.h. */
+#include "stop.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+/* What the handler needs to reach. The deadline is written once, before stop_requested is set, and
+ * read only after it was seen. */
+static int stop_pipe[2] = {-1, -1};
+static atomic_flag request_seen = ATOMIC_FLAG_INIT;
+static long long stop_deadline;
+static atomic_bool stop_requested;
+
+static void request_stop(int signal_number)
+{
+    int saved_errno = errno; /* the interrupted code may be about to read it */
+
+    (void)signal_number;
+    if (!atomic_flag_test_and_set(&request_seen)) {
+        stop_deadline = now_ms() + STOP_ECHO_MS;
+        atomic_store(&stop_requested, true);
+        ssize_t written = write(stop_pipe[1], "", 1); /* never read: all who wait for it see it */
+        (void)written;                                /* the pipe is empty: it cannot fail */
+    }
+    errno = saved_errno;
+}
+
+int stop_on_signals(void)
+{
+    /* SA_RESTART: a signal must not cost a line that is just being printed. poll() is interrupted
+     * all the same. */
+    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
+
+    if (pipe(stop_pipe) == -1)
+        return -1;
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
+        return -1;
+    return stop_pipe[0];
+}
+
+int stop_time_left(void)
+{
+    if (!atomic_load(&stop_requested))
+        return -1;
+    long long left = stop_deadline - now_ms();
+    return left > 0 ? (int)left : 0;
+}
+
+/* Waits for POLLIN or POLLOUT on fd; see stop.h for the difference. */
+static bool wait_for(int fd, short events)
+{
+    for (;;) {
+        int left = stop_time_left();
+        bool stopping = left != -1;
+        int timeout = stopping && events == POLLIN ? 0 : left;
+        struct pollfd ready[] = {
+            {.fd = fd, .events = events},
+            {.fd = stopping ? -1 : stop_pipe[0], .events = POLLIN}, /* poll() skips -1 */
+        };
+
+        if (left == 0)
+            return false;
+        if (poll(ready, 2, timeout) == -1)
+            continue; /* EINTR: a signal came, perhaps the one that asks to stop */
+        if (ready[0].revents != 0)
+            return true; /* also for an error: the recv() or send() that follows tells which */
+        if (stopping && events == POLLIN)
+            return false;
+    }
+}
+
+bool wait_readable(int fd)
+{
+    return wait_for(fd, POLLIN);
+}
+
+bool wait_writable(int fd)
+{
+    return wait_for(fd, POLLOUT);
+}

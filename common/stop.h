@@ -1,0 +1,31 @@
+/* stop.h - stopping in good order when SIGINT or SIGTERM asks for it (from v1.1 on). */
+#ifndef STOP_H
+#define STOP_H
+
+#include <stdbool.h>
+
+enum {
+    STOP_ECHO_MS = 500,  /* after the request: so long for echoing what has arrived */
+    STOP_CLOSE_MS = 500, /* and then so long for peers to take it and to close their end */
+};
+
+/* Makes SIGINT and SIGTERM a request to stop. A signal may come between any two instructions, so
+ * that asking a flag and then blocking may block for ever; the handler therefore writes to a pipe,
+ * and what blocks waits for that pipe too. Returns a descriptor that is readable from the first
+ * request on, for poll(); or -1 with the errno of pipe(), fcntl() or sigaction(). (POSIX:
+ * sigaction(); XSH 2.4.3, functions that a handler may call.) */
+int stop_on_signals(void);
+
+/* Returns how long what has arrived may still be echoed: -1 as long as no stop is requested, then
+ * milliseconds from STOP_ECHO_MS down to 0. It is a timeout for poll(). Safe in any thread. */
+int stop_time_left(void);
+
+/* Waits until something can be read or accepted from fd, and returns true. Returns false when a
+ * stop is requested and nothing is there to read, or the time for echoing is over. */
+bool wait_readable(int fd);
+
+/* Waits until something can be written to fd, and returns true. Returns false when a stop is
+ * requested and the time for echoing is over. Without stop_on_signals(), it just waits. */
+bool wait_writable(int fd);
+
+#endif

@@ -1,0 +1,67 @@
+/* stream.c - see stream.h. */
+#include "stream.h"
+
+#include "clock.h"
+#include "stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int set_blocking(int socket, bool blocking)
+{
+    int flags = fcntl(socket, F_GETFL);
+
+    if (flags == -1)
+        return -1;
+    flags = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+    return fcntl(socket, F_SETFL, flags) == -1 ? -1 : 0;
+}
+
+int send_all(int connection, const void *data, size_t size)
+{
+    const char *rest = data;
+
+    while (size > 0) {
+        ssize_t sent = send(connection, rest, size, 0);
+        if (sent >= 0) { /* a short write: go on behind what was taken */
+            rest += sent;
+            size -= (size_t)sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!wait_writable(connection)) {
+                errno = ETIMEDOUT; /* the program stops, and the peer does not read */
+                return -1;
+            }
+        } else if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void close_gently(int connection, int patience)
+{
+    char unwanted[4096];
+    long long deadline = now_ms() + patience;
+    long long left = patience;
+
+    /* ENOTCONN: the peer has reset the connection, and there is nothing left to lose. */
+    if (set_blocking(connection, false) == 0 && shutdown(connection, SHUT_WR) == 0) {
+        while (left > 0) {
+            ssize_t received = recv(connection, unwanted, sizeof unwanted, 0);
+            if (received == 0 ||
+                (received == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+                break;
+            struct pollfd readable = {.fd = connection, .events = POLLIN};
+            if (received == -1)
+                (void)poll(&readable, 1, (int)left);
+            left = deadline - now_ms();
+        }
+    }
+    /* EINTR leaves it open whether the descriptor is closed (POSIX: close()). Closing it again
+     * could close one that another thread was just given; a server that leaks one in such a case
+     * lives. */
+    (void)close(connection);
+}

@@ -1,0 +1,23 @@
+/* stream.h - moving bytes: sending all of them, and closing without losing the last ones. */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Makes a socket block, or fail with EAGAIN instead (POSIX: fcntl(), O_NONBLOCK). Returns 0, or -1
+ * with errno. */
+int set_blocking(int socket, bool blocking);
+
+/* Sends all of it, although send() may take less than it is given, or be interrupted. On a socket
+ * that does not block, it waits for room. Returns 0, or -1 with the errno of send(), EPIPE and
+ * ECONNRESET among them: the peer is gone (POSIX: send()). */
+int send_all(int connection, const void *data, size_t size);
+
+/* Closes a connection whose peer may still be sending. close() with unread input resets the
+ * connection, and a reset destroys what the peer has not read yet (RFC 1122, 4.2.2.13; RFC 9293,
+ * 3.6.1). So: end our half, read and forget what comes until the peer ends its own, for `patience`
+ * milliseconds at most, then close. */
+void close_gently(int connection, int patience);
+
+#endif
