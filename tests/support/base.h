@@ -1,0 +1,45 @@
+/* base.h - failing, waiting, and bytes: what all parts of the probe need. */
+#ifndef BASE_H
+#define BASE_H
+
+#include <stddef.h>
+
+/* The step that is being done, for messages. */
+extern const char *current_step;
+
+/* Ends the process with status 1, after one line on stderr that names the current step. */
+_Noreturn void fail(const char *format, ...);
+
+/* Ends the process with status 3 when `seconds` have passed. */
+void limit_time(unsigned seconds);
+
+/* Lets `milliseconds` pass. */
+void let_pass(long milliseconds);
+
+/* Reads stdin up to the end of a line, or of the input. */
+void wait_for_line(void);
+
+/* A block of memory that grows. The caller frees `data`. */
+struct bytes {
+    unsigned char *data;
+    size_t size;
+};
+
+void append(struct bytes *bytes, const void *data, size_t size);
+
+/* Returns what is in a file. */
+struct bytes read_file(const char *path);
+
+/* Returns the bytes that a text such as a\n\0\x1b stands for. */
+struct bytes unescape(const char *text);
+
+enum { SHOWN_BYTES = 60, SHOWN_SIZE = SHOWN_BYTES * 4 + 4 };
+
+/* Puts bytes into `shown` as unescape() takes them, no more than the first SHOWN_BYTES. Returns
+ * `shown`. */
+char *escape(const unsigned char *data, size_t size, char shown[SHOWN_SIZE]);
+
+/* Prints all of the bytes as unescape() takes them. */
+void show_bytes(const unsigned char *data, size_t size);
+
+#endif

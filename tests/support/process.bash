@@ -1,0 +1,257 @@
+# process.bash - starting programs, waiting for them, and ending them. Loaded by suite.bash.
+#
+# Each background program runs in a process group of its own, with stdout and stderr in
+# $dir/NAME.out and $dir/NAME.err. teardown kills all of these groups.
+#
+# shellcheck disable=SC2034,SC2154 # results and settings are shared with suite.bash and the tests
+
+groups=()
+timeout_command=$(command -v timeout || command -v gtimeout)
+
+# Sets the arrays server_command and client_command: the words of SERVER and CLIENT as a shell
+# splits them, or the stage's own programs.
+find_programs() {
+  eval "server_command=(${SERVER:-'"$STAGE_DIR/server"'})"
+  eval "client_command=(${CLIENT:-'"$STAGE_DIR/client"'})"
+}
+
+# Starts a program in a group of its own. Sets $pid, which is the group's id too.
+# $stdin_file (default /dev/null) and $stdout_file (default $dir/NAME.out) may say otherwise.
+start() { # NAME COMMAND...
+  local name=$1
+  shift
+  set -m # a group for each job; and, unlike without it, SIGINT is not ignored in it
+  "$@" <>"${stdin_file:-/dev/null}" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" 3>&- 4>&- &
+  pid=$!
+  set +m
+  groups+=("$pid")
+}
+
+# The processes of a group that still run (zombies do not).
+members() { # GROUP
+  ps -A -o pgid=,pid=,stat=,args= | awk -v group="$1" '$1 == group && $3 !~ /^Z/'
+}
+
+# Kills all groups that the test has started, and waits until they are gone. Fails if one is not.
+end_all_groups() {
+  local group tries
+  for group in ${groups[@]+"${groups[@]}"}; do
+    kill -KILL -- "-$group" 2>/dev/null || continue
+    wait "$group" 2>/dev/null || true
+    for ((tries = 0; tries < 100 * SLOWNESS; tries++)); do
+      [ -n "$(members "$group")" ] || continue 2
+      sleep 0.05
+    done
+    echo "These processes cannot be ended:"
+    members "$group"
+    return 1
+  done
+}
+
+# Waits until a command succeeds, LIMIT seconds at most. Result: whether it did.
+wait_until() { # COMMAND...
+  local deadline=$((SECONDS + LIMIT))
+  until "$@"; do
+    [ "$SECONDS" -le "$deadline" ] || return 1
+    sleep 0.02
+  done
+}
+
+# Whether a line of FILE matches. One that has no newline yet is no line: it gets a byte that no
+# regex expects.
+has_line() { # FILE REGEX
+  printf '\001' | cat "$1" - 2>/dev/null | LC_ALL=C grep -aE -e "$2" >/dev/null
+}
+
+# Waits until a line of FILE matches. Fails, showing the file, when none does in time.
+wait_for_line() { # FILE REGEX [MEANING]
+  wait_until has_line "$1" "$2" && return
+  explain "a line is missing" "expected a line like" "$2" "got" "$(show_lines "$1")" \
+    "it usually means" "${3:-}"
+}
+
+is_gone() { # PID
+  ! kill -0 "$1" 2>/dev/null
+}
+
+has_line_or_is_gone() { # FILE REGEX PID
+  has_line "$1" "$2" || is_gone "$3"
+}
+
+# Waits until a program that start() has started ends. Sets $status, or fails after SECONDS.
+wait_for_exit() { # PID [SECONDS [MEANING]]
+  local LIMIT=${2:-$LIMIT}
+  if ! wait_until is_gone "$1"; then
+    explain "a program does not end" "expected" "that it ends within $LIMIT s" \
+      "it usually means" "${3:-"it waits for something that never comes: recv() on a connection whose end nobody closes, send() to a peer that does not read"}"
+    return 1
+  fi
+  status=0
+  wait "$1" 2>/dev/null || status=$?
+}
+
+# What a ready line looks like in this stage.
+ready_regex() {
+  case $STAGE in
+    v1*) echo '^Server listens on .*:[0-9]+$' ;;
+    v2*) echo '^\[\+\] Listening \| IP .* Port [0-9]+$' ;;
+    v3*) echo '^Server can now receive from port [0-9]+$' ;;
+  esac
+}
+
+# Starts the server on 127.0.0.1 and a port that the system chooses, and waits until it is ready.
+# Sets $server (its pid), $port, $server_out and $server_err.
+start_server() { # [OPTION...]
+  start_server_on "$@" 127.0.0.1 0
+}
+
+# The same with the whole command line.
+start_server_on() { # ARGUMENT...
+  start server "${server_command[@]}" "$@"
+  server=$pid
+  server_out=$dir/server.out
+  server_err=$dir/server.err
+  wait_until has_line_or_is_gone "$server_out" "$(ready_regex)" "$server" || true
+  if ! has_line "$server_out" "$(ready_regex)"; then
+    explain "the server does not get ready" "ran" "${server_command[*]} $*" \
+      "expected a line like" "$(ready_regex)" "got" "$(show_lines "$server_out")" \
+      "on stderr" "$(show_lines "$server_err")" "it usually means" \
+      "the ready line was not printed, or stays in a buffer: stdout into a file is line-buffered only after setvbuf(stdout, NULL, _IOLBF, BUFSIZ)"
+    return 1
+  fi
+  port=$(LC_ALL=C grep -aE -e "$(ready_regex)" "$server_out" | sed -n '1s/.*[^0-9]//p')
+}
+
+# Starts the client in the background. Sets $client (its pid), $client_out and $client_err.
+start_client() { # ARGUMENT...
+  client_out=$dir/client.out
+  client_err=$dir/client.err
+  start client "${client_command[@]}" "$@"
+  client=$pid
+}
+
+# Runs a program up to its end, within a time limit (LIMIT, or $limit seconds), with what the
+# caller redirects to stdin. Sets $status, and fails if it has to be ended.
+run_to_end() { # NAME COMMAND...
+  local name=$1 seconds=${limit:-$LIMIT}
+  shift
+  status=0
+  "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \
+    3>&- 4>&- || status=$?
+  case $status in
+    124 | 137)
+      explain "the $name does not end" "ran" "$*" "expected" "that it ends within $seconds s" \
+        "got so far" "$(show_lines "$dir/$name.out")" "on stderr" "$(show_lines "$dir/$name.err")" \
+        "it usually means" "${hang_means:-"it waits for bytes that never come, or sends to a peer that does not read"}"
+      return 1
+      ;;
+  esac
+}
+
+# Runs the client up to its end. Sets $status, $client_out and $client_err.
+run_client() { # ARGUMENT...
+  client_out=$dir/client.out
+  client_err=$dir/client.err
+  run_to_end client "${client_command[@]}" "$@"
+}
+
+# Runs a server that is expected to end by itself. Sets $status, $server_out and $server_err.
+run_server() { # ARGUMENT...
+  server_out=$dir/server.out
+  server_err=$dir/server.err
+  hang_means=${hang_means:-"the server should have refused this command line, and serves instead"} \
+    run_to_end server "${server_command[@]}" "$@"
+}
+
+# Runs the probe up to its end (see probe.c). Fails, explaining, when a step does.
+probe() { # ARGUMENT...
+  local result=0
+  "$SUPPORT/bin/probe" "$@" >"$dir/probe.out" 2>"$dir/probe.err" 3>&- 4>&- || result=$?
+  [ "$result" -eq 0 ] || explain_probe probe "$*"
+}
+
+# Starts the probe in the background. Its output is in $dir/NAME.out; go NAME ends a pause.
+start_probe() { # NAME ARGUMENT...
+  local name=$1
+  shift
+  [ -p "$dir/$name.in" ] || mkfifo "$dir/$name.in"
+  stdin_file=$dir/$name.in start "$name" "$SUPPORT/bin/probe" "$@"
+  eval "probe_$name=$pid"
+}
+
+# Waits until a probe that start_probe has started pauses (prints WORDS, or `paused`).
+wait_for_pause() { # NAME [WORDS]
+  local name=$1 words=${2:-paused} probe_pid=probe_$1
+  wait_until has_line_or_is_gone "$dir/$name.out" "^$words\$" "${!probe_pid}" &&
+    has_line "$dir/$name.out" "^$words\$" && return
+  explain_probe "$name" "to reach \"$words\""
+}
+
+# Ends the pause of a probe.
+go() { # NAME
+  echo 1<>"$dir/$1.in"
+}
+
+# Waits until a probe has done all of its steps. Fails, explaining, when one failed.
+finish() { # NAME [SECONDS]
+  local probe_pid=probe_$1
+  wait_for_exit "${!probe_pid}" "${2:-$((60 * SLOWNESS))}"
+  [ "$status" -eq 0 ] || explain_probe "$1" "its steps"
+}
+
+# Starts a fake server (probe listen). Sets $port.
+fake_server() { # [OPTION...] STEP...
+  start_probe fake listen "$@"
+  wait_for_line "$dir/fake.out" '^listening [0-9]+$'
+  port=$(sed -n 's/^listening //p' "$dir/fake.out")
+}
+
+# Sets $port to one on 127.0.0.1 where nobody listens, and nobody can until the test ends.
+reserve_port() {
+  start_probe reserve reserve
+  wait_for_line "$dir/reserve.out" '^reserved [0-9]+$'
+  port=$(sed -n 's/^reserved //p' "$dir/reserve.out")
+}
+
+# The address of the only connection of a probe that did the step `who`.
+address_of() { # NAME
+  sed -n 's/^me //p' "$dir/$1.out"
+}
+
+now_ms() {
+  "$SUPPORT/bin/probe" now
+}
+
+# Skips the test where the system has no IPv6 loopback.
+need_ipv6() {
+  "$SUPPORT/bin/probe" reserve ipv6 </dev/null >/dev/null 2>&1 || skip "this system has no ::1"
+}
+
+# Skips the test where /proc does not tell about processes.
+need_proc() {
+  [ -r /proc/self/status ] || skip "this system has no /proc/PID/status"
+}
+
+# What /proc/PID/status says, such as VmRSS or VmHWM (kB), or Threads.
+proc_status() { # PID FIELD
+  awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
+}
+
+descriptors() { # PID
+  local entries=("/proc/$1/fd"/*)
+  echo "${#entries[@]}"
+}
+
+# The highest descriptor number of a process.
+highest_descriptor() { # PID
+  local entry highest=0
+  for entry in "/proc/$1/fd"/*; do
+    [ "${entry##*/}" -le "$highest" ] || highest=${entry##*/}
+  done
+  echo "$highest"
+}
+
+# The CPU time of a process so far, in clock ticks (Linux: 100 a second).
+cpu_ticks() { # PID
+  sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}

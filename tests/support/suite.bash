@@ -1,0 +1,67 @@
+# suite.bash - what every suite loads first, after it has set STAGE:
+#
+#   STAGE=v1.0-single
+#   load support/suite
+#
+# It brings bats-support, bats-assert, the helpers of process.bash and assert.bash, and a setup and
+# teardown for each test. Everything works with the bash 3.2 of macOS.
+#
+# shellcheck disable=SC2034,SC1090 # process.bash and assert.bash use what is set here
+#
+# ECHO_SLOWNESS=20 makes all time limits 20 times longer, for valgrind or a very slow machine.
+
+bats_require_minimum_version 1.8.0
+
+SUPPORT=$BATS_TEST_DIRNAME/support
+STAGE_DIR=$BATS_TEST_DIRNAME/../${STAGE:-}
+SLOWNESS=${ECHO_SLOWNESS:-1}
+LIMIT=$((10 * SLOWNESS)) # seconds for what takes far less than one
+
+# Loads a bats library from where the package managers put it.
+load_library() { # NAME
+  local directory
+  for directory in "${BATS_LIB_PATH:-/usr/lib/bats}" "$SUPPORT/lib" /usr/lib/bats /usr/lib \
+    /usr/share/bats /usr/lib/node_modules /usr/local/lib /usr/local/lib/bats /opt/homebrew/lib; do
+    if [ -f "$directory/$1/load.bash" ]; then
+      load "$directory/$1/load.bash"
+      return
+    fi
+  done
+  echo "$1 is missing: tests/setup installs it" >&2
+  return 1
+}
+
+load_library bats-support
+load_library bats-assert
+load support/process
+load support/assert
+
+setup() {
+  exec </dev/null # nothing in a test reads the terminal
+  dir=$BATS_TEST_TMPDIR
+  find_programs
+  # What a sanitizer finds goes into files, which teardown looks for: also in a server that is
+  # killed at the end.
+  export ASAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99"
+  export UBSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:print_stacktrace=1:exitcode=99"
+  export TSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99"
+}
+
+teardown() {
+  local result=0
+  end_all_groups || result=1
+  check_sanitizers || result=1
+  return "$result"
+}
+
+# Fails if a sanitizer has left a report.
+check_sanitizers() {
+  local report result=0
+  for report in "$BATS_TEST_TMPDIR"/sanitizer.*; do
+    [ -s "$report" ] || continue
+    echo "A sanitizer has found a mistake in the program:"
+    sed -n '1,40p' "$report"
+    result=1
+  done
+  return "$result"
+}
