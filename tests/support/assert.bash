@@ -1,7 +1,5 @@
 # assert.bash - assertions that explain to a student what went wrong. Loaded by suite.bash.
 # A test may set $means and $read_more to what a failure usually means, and where to read about it.
-#
-# shellcheck disable=SC2154 # the tests and process.bash set dir, status, means and read_more
 
 # Prints a title, and below it names with their values, leaving out those without one. Fails.
 explain() { # TITLE [NAME VALUE]...

@@ -2,8 +2,6 @@
 #
 # Each background program runs in a process group of its own, with stdout and stderr in
 # $dir/NAME.out and $dir/NAME.err. teardown kills all of these groups.
-#
-# shellcheck disable=SC2034,SC2154 # results and settings are shared with suite.bash and the tests
 
 groups=()
 timeout_command=$(command -v timeout || command -v gtimeout)
@@ -242,13 +240,13 @@ descriptors() { # PID
   echo "${#entries[@]}"
 }
 
-# The highest descriptor number of a process.
-highest_descriptor() { # PID
-  local entry highest=0
-  for entry in "/proc/$1/fd"/*; do
-    [ "${entry##*/}" -le "$highest" ] || highest=${entry##*/}
+# The lowest descriptor number that a process does not use: with it as the limit, it gets no other.
+lowest_free_descriptor() { # PID
+  local number=0
+  while [ -e "/proc/$1/fd/$number" ] || [ -L "/proc/$1/fd/$number" ]; do
+    number=$((number + 1))
   done
-  echo "$highest"
+  echo "$number"
 }
 
 # The CPU time of a process so far, in clock ticks (Linux: 100 a second).

@@ -6,8 +6,6 @@
 # It brings bats-support, bats-assert, the helpers of process.bash and assert.bash, and a setup and
 # teardown for each test. Everything works with the bash 3.2 of macOS.
 #
-# shellcheck disable=SC2034,SC1090 # process.bash and assert.bash use what is set here
-#
 # ECHO_SLOWNESS=20 makes all time limits 20 times longer, for valgrind or a very slow machine.
 
 bats_require_minimum_version 1.8.0
