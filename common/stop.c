@@ -2,12 +2,14 @@
 #include "stop.h"
 
 #include "clock.h"
+#include "program.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 /* What the handler needs to reach. The deadline is written once, before stop_requested is set, and
@@ -37,12 +39,12 @@ int stop_on_signals(void)
      * all the same. */
     struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
 
-    if (pipe(stop_pipe) == -1)
-        return -1;
     (void)sigemptyset(&action.sa_mask);
-    if (sigaction(SIGINT, &action, NULL) == -1 || sigaction(SIGTERM, &action, NULL) == -1)
-        return -1;
-    return stop_pipe[0];
+    if (pipe(stop_pipe) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
+        sigaction(SIGTERM, &action, NULL) == 0)
+        return stop_pipe[0];
+    complain("server: cannot prepare to be stopped: %s", strerror(errno));
+    return -1;
 }
 
 int stop_time_left(void)

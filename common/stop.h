@@ -12,8 +12,8 @@ enum {
 /* Makes SIGINT and SIGTERM a request to stop. A signal may come between any two instructions, so
  * that asking a flag and then blocking may block for ever; the handler therefore writes to a pipe,
  * and what blocks waits for that pipe too. Returns a descriptor that is readable from the first
- * request on, for poll(); or -1 with the errno of pipe(), fcntl() or sigaction(). (POSIX:
- * sigaction(); XSH 2.4.3, functions that a handler may call.) */
+ * request on, for poll(); it stays open until the program ends. Returns -1 after one line on
+ * stderr. (POSIX: pipe(), sigaction(); XSH 2.4.3, the functions that a handler may call.) */
 int stop_on_signals(void);
 
 /* Returns how long what has arrived may still be echoed: -1 as long as no stop is requested, then
