@@ -3,8 +3,6 @@
 #
 # The tests of the server use the probe as its client, and the tests of the client use the probe as
 # its server, so that a mistake in one program fails no test of the other.
-#
-# shellcheck disable=SC2154 # the helpers set port, server, server_out, client_err and the like
 
 STAGE=v1.0-single
 load support/suite
@@ -677,12 +675,10 @@ END
 
 @test "server: interrupted system calls (EINTR) are done again" {
   command -v strace >/dev/null || skip "strace is not installed: it makes calls fail with EINTR"
-  local calls=accept,accept4,recvfrom,read,recvmsg,sendto,sendmsg
   strace -qq -o /dev/null -e trace=accept true 2>/dev/null || skip "strace is not allowed here"
   export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
-  printf 'hello' >"$dir/sent"
   server_command=(strace -f -qq -o /dev/null
-    -e "inject=${calls/read,/}:error=EINTR:when=1+2" "${server_command[@]}")
+    -e "inject=accept,accept4,recvfrom,recvmsg,sendto,sendmsg:error=EINTR:when=1+2" "${server_command[@]}")
   start_server
   means="accept(), recv() or send() failed with EINTR: a signal came first, nothing is lost, ask again"
   probe connect 127.0.0.1 "$port" ask:hello ask:again half-close expect-eof
@@ -917,6 +913,8 @@ END
   start_server
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" ||
     skip "prlimit is not allowed here"
+  kill -STOP -- "-$server" # accept() has its descriptor before it waits: it has to begin anew
+  kill -CONT -- "-$server"
   start_probe client connect 127.0.0.1 "$port" say:connected ask:hello half-close expect-eof
   wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
   local before used
@@ -1156,7 +1154,7 @@ END
   strace -qq -o /dev/null -e trace=accept true 2>/dev/null || skip "strace is not allowed here"
   export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
   client_command=(strace -f -qq -o /dev/null
-    -e inject=recvfrom,recvmsg,sendto,sendmsg:error=EINTR:when=1+2 "${client_command[@]}")
+    -e "inject=recvfrom,recvmsg,sendto,sendmsg:error=EINTR:when=1+2" "${client_command[@]}")
   fake_server echo
   run_client 127.0.0.1 "$port" ahoy
   assert_status 0 "recv() or send() failed with EINTR: a signal came first, nothing is lost, ask again"
