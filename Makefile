@@ -17,13 +17,16 @@ check: build ## run all suites; SERVER and CLIENT name other programs to test
 	@tests/check $(STAGES)
 
 check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
-	@tests/check v1.0-single
+	@(cd v1.0-single && $(MAKE)) && tests/check v1.0-single
 check-v1.1:
-	@tests/check v1.1-multiconn
+	@(cd v1.1-multiconn && $(MAKE)) && tests/check v1.1-multiconn
 check-v2:
-	@tests/check v2-threaded-broadcast
+	@(cd v2-threaded-broadcast && $(MAKE)) && tests/check v2-threaded-broadcast
 check-v3:
-	@tests/check v3-reverse
+	@(cd v3-reverse && $(MAKE)) && tests/check v3-reverse
+
+check-support: ## run the tests of the suites' own helpers
+	@tests/check support
 
 lint: ## check the style of C, shell and bats files
 	@tests/lint
@@ -31,4 +34,4 @@ lint: ## check the style of C, shell and bats files
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support; do (cd $$stage && $(MAKE) clean) || exit 1; done
 
-.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 lint clean
+.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support lint clean

@@ -1,0 +1,300 @@
+#!/usr/bin/env bats
+# The tests' own tests: the probe, and the helpers that can go wrong.
+
+STAGE=v1.0-single
+load support/suite
+
+# Makes the program $dir/stub from a shell script on stdin, and takes it as the server.
+stub_server() {
+  { echo '#!/bin/sh' && cat; } >"$dir/stub"
+  chmod +x "$dir/stub"
+  server_command=("$dir/stub")
+}
+
+# Runs a helper that is expected to fail, with its explanation in $output.
+refuses() { # COMMAND...
+  run "$@"
+  [ "$status" -ne 0 ] || fail "it should have failed: $*"
+}
+
+# ---- The probe ----
+
+@test "probe: two probes echo to each other, bytes of all kinds" {
+  head -c 100000 /dev/urandom >"$dir/sent"
+  fake_server echo
+  probe connect 127.0.0.1 "$port" 'ask:a\n\0\x1b\\b' "exchange:$dir/sent:$dir/received"
+  finish fake
+  cmp "$dir/sent" "$dir/received"
+}
+
+@test "probe: each step is done on all connections of a crowd" {
+  start_probe fake listen-crowd 5 send:hello expect:ahoy expect-eof
+  wait_for_line "$dir/fake.out" '^listening'
+  port=$(sed -n 's/^listening //p' "$dir/fake.out")
+  probe crowd 5 127.0.0.1 "$port" expect:hello send:ahoy who close
+  finish fake
+  [ "$(grep -c '^me 127.0.0.1:' "$dir/probe.out")" -eq 5 ]
+}
+
+@test "probe: a wrong answer fails, and says what was expected and what came" {
+  fake_server send:hallo close
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect:hello
+  assert_failure 1
+  assert_output 'probe: expect:hello: expected "hello" (5 bytes), got "hallo" (5 bytes)'
+}
+
+@test "probe: a stream that ends too early fails" {
+  fake_server send:hel close
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect:hello
+  assert_failure 1
+  assert_output --partial 'got "hel" (3 bytes) and then the end of the stream'
+}
+
+@test "probe: expect-eof fails on a byte and on a reset" {
+  fake_server send:x close
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect-eof
+  assert_failure 1
+  fake_server recv:1 reset
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" send:x expect-eof
+  assert_failure 1
+  assert_output --partial 'and then a reset'
+}
+
+@test "probe: reset is seen as a reset" {
+  fake_server recv:1 reset
+  probe connect 127.0.0.1 "$port" send:x expect-reset
+}
+
+@test "probe: what comes back of an exchange is compared by the test, in full, after a half-close" {
+  printf 'a\0b' >"$dir/sent"
+  fake_server expect:a 'expect:\0b' expect-eof send:other close
+  probe connect 127.0.0.1 "$port" "exchange:$dir/sent:$dir/received"
+  [ "$(cat "$dir/received")" = other ]
+}
+
+@test "probe: corrupt changes exactly one byte" {
+  printf 'abcdef' >"$dir/sent"
+  fake_server corrupt:3
+  probe connect 127.0.0.1 "$port" "exchange:$dir/sent:$dir/received"
+  [ "$(cat "$dir/received")" = abceef ]
+}
+
+@test "probe: a flood ends when the other side reads nothing" {
+  fake_server rcvbuf:4096 pause:idle
+  probe connect 127.0.0.1 "$port" sndbuf:4096 flood
+  grep -qE '^flooded [1-9][0-9]*$' "$dir/probe.out"
+}
+
+@test "probe: a slow reader takes its time" {
+  fake_server send-file:/bin/sh close
+  local before after
+  before=$(now_ms)
+  probe connect 127.0.0.1 "$port" "slow-read:100000:$dir/received:30000"
+  after=$(now_ms)
+  [ $((after - before)) -ge 250 ]
+  [ "$(size_of "$dir/received")" -eq 30000 ]
+}
+
+@test "probe: its time limit ends it, and names the step" {
+  fake_server pause
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" limit:1 expect:hello
+  assert_failure 3
+  assert_output --partial 'the time is up in step expect:hello'
+}
+
+@test "probe: an unknown step is a mistake of the test, found before anything is done" {
+  fake_server echo
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" say:started ekspect:hello
+  assert_failure 2
+  refute_output --partial started
+}
+
+@test "probe: nobody can connect to a reserved port" {
+  reserve_port
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" say:connected
+  assert_failure 1
+  assert_output --partial 'refused'
+}
+
+@test "probe: a choked program gets on when its output is read" {
+  mkfifo "$dir/choked.in"
+  stdin_file=$dir/choked.in start choked "$SUPPORT/bin/probe" choke \
+    sh -c "echo early >'$dir/before'; echo late; echo done >'$dir/after'"
+  wait_until test -s "$dir/before"
+  run ! test -e "$dir/after"
+  echo 1<>"$dir/choked.in"
+  wait_until test -s "$dir/after"
+  wait_for_line "$dir/choked.out" '^late$'
+}
+
+# ---- Starting and ending programs ----
+
+@test "SERVER and CLIENT are split into words as a shell splits them" {
+  SERVER="env 'two words' \"a'b\"" CLIENT='java -cp submission Client' find_programs
+  assert_equal "${#server_command[@]}" 3
+  assert_equal "${server_command[1]}" 'two words'
+  assert_equal "${server_command[2]}" "a'b"
+  assert_equal "${client_command[*]}" 'java -cp submission Client'
+}
+
+@test "without SERVER and CLIENT, the stage's own programs are tested" {
+  SERVER='' CLIENT='' find_programs
+  assert_equal "${server_command[*]}" "$STAGE_DIR/server"
+  assert_equal "${client_command[*]}" "$STAGE_DIR/client"
+}
+
+@test "start_server takes the port from the ready line of each stage" {
+  # shellcheck disable=SC2016 # the stub expands it
+  stub_server <<<'echo "$LINE"; exec sleep 1000'
+  STAGE=v1.1-multiconn LINE='Server listens on [::1]:1234' start_server
+  assert_equal "$port" 1234
+  export LINE='[+] Listening | IP 127.0.0.1 Port 2345'
+  STAGE=v2-threaded-broadcast start_server
+  assert_equal "$port" 2345
+  export LINE='Server can now receive from port 3456'
+  STAGE=v3-reverse start_server
+  assert_equal "$port" 3456
+}
+
+@test "start_server waits for a whole line: half a port number is none" {
+  stub_server <<<'printf "Server listens on 127.0.0.1:12"; sleep 0.5; echo 34; exec sleep 1000'
+  start_server
+  assert_equal "$port" 1234
+}
+
+@test "start_server explains that a server has ended, with what it said" {
+  stub_server <<<'echo "server: no" >&2; exit 1'
+  refuses start_server
+  assert_output --partial 'the server does not get ready'
+  assert_output --partial 'server: no'
+}
+
+@test "start_server explains that no ready line comes" {
+  LIMIT=1
+  stub_server <<<'exec sleep 1000'
+  refuses start_server
+  assert_output --partial 'line-buffered'
+}
+
+@test "a program that ignores SIGTERM, and its children, are ended by teardown" {
+  stub_server <<<'trap "" TERM INT HUP; sleep 1000 & echo "Server listens on 127.0.0.1:1"; while :; do sleep 1; done'
+  start_server
+  [ "$(members "$server" | wc -l)" -ge 2 ]
+  end_all_groups
+  [ -z "$(members "$server")" ]
+}
+
+@test "a program in the background gets SIGINT" {
+  stub_server <<<'echo "Server listens on 127.0.0.1:1"; exec sleep 1000'
+  start_server
+  kill -INT -- "-$server"
+  wait_for_exit "$server"
+  assert_equal "$status" 130
+}
+
+@test "a client that hangs is ended, and its test explains what it had printed" {
+  LIMIT=1
+  client_command=(sh -c 'echo started; sleep 1000')
+  refuses run_client
+  assert_output --partial 'the client does not end'
+  assert_output --partial started
+}
+
+@test "a client that hangs and ignores SIGTERM is ended too" {
+  LIMIT=1
+  client_command=(sh -c 'trap "" TERM; while :; do sleep 1; done')
+  refuses run_client
+  assert_output --partial 'the client does not end'
+}
+
+@test "wait_for_exit gives the status, and explains when there is none" {
+  start ends sh -c 'exit 7'
+  wait_for_exit "$pid"
+  assert_equal "$status" 7
+  start stays sleep 1000
+  refuses wait_for_exit "$pid" 1
+  assert_output --partial 'a program does not end'
+}
+
+@test "a program under test does not hold bats' own descriptors" {
+  [ -d /proc/self/fd ] || skip "this system has no /proc/PID/fd"
+  start stays sleep 1000
+  run ! test -e "/proc/$pid/fd/3"
+  run ! test -e "/proc/$pid/fd/4"
+}
+
+@test "a sanitizer's report fails the test" {
+  echo "ERROR: AddressSanitizer: stack-buffer-overflow" >"$dir/sanitizer.1"
+  refuses check_sanitizers
+  assert_output --partial 'stack-buffer-overflow'
+  rm "$dir/sanitizer.1"
+}
+
+# ---- Explaining ----
+
+@test "bytes that are cut at a NUL are explained with strlen()" {
+  printf 'abc\0def' >"$dir/sent"
+  printf 'abc' >"$dir/received"
+  refuses assert_same_bytes "$dir/sent" "$dir/received"
+  assert_output --partial 'strlen() stops at a NUL'
+  assert_output --partial 'sent: 7 bytes: abc>>>\x00def'
+  assert_output --partial 'came back: 3 bytes: abc>>>'
+}
+
+@test "bytes that are missing at the end are explained with short writes" {
+  head -c 100 /dev/zero | tr '\0' x >"$dir/sent"
+  head -c 60 "$dir/sent" >"$dir/received"
+  refuses assert_same_bytes "$dir/sent" "$dir/received"
+  assert_output --partial 'only the first 60 of 100 bytes came back: send() may take less'
+}
+
+@test "bytes that are too many are explained with the buffer's size" {
+  printf 'abc' >"$dir/sent"
+  printf 'abc\0\0\0' >"$dir/received"
+  refuses assert_same_bytes "$dir/sent" "$dir/received"
+  assert_output --partial 'more came back than was sent'
+}
+
+@test "bytes that differ are marked at the first difference" {
+  printf 'abcdef' >"$dir/sent"
+  printf 'abcXef' >"$dir/received"
+  refuses assert_same_bytes "$dir/sent" "$dir/received"
+  assert_output --partial 'abc>>>def'
+  assert_output --partial 'abc>>>Xef'
+  assert_output --partial 'byte 3'
+}
+
+@test "nothing at all is explained too" {
+  printf 'abc' >"$dir/sent"
+  refuses assert_same_bytes "$dir/sent" "$dir/never-written"
+  assert_output --partial 'before anything was sent back'
+}
+
+@test "lines that differ are shown, with the number of the first one" {
+  printf 'one\n2\nthree\n' >"$dir/lines"
+  refuses assert_lines "$dir/lines" "a reason" <<<$'one\ntwo\nthree'
+  assert_output --partial 'the first difference: line 2'
+  assert_output --partial 'a reason'
+  printf 'one\n' >"$dir/lines"
+  refuses assert_lines "$dir/lines" <<<$'one\ntwo'
+  assert_output --partial 'the first difference: line 2'
+}
+
+@test "escape sequences of a program under test do not reach the terminal" {
+  printf 'red: \033[31m\n' >"$dir/lines"
+  refuses assert_nothing_in "$dir/lines"
+  assert_output --partial 'red: \x1b[31m'
+}
+
+@test "an exit by SIGPIPE is explained" {
+  status=141
+  refuses assert_status 0
+  assert_output --partial 'SIGPIPE'
+}
+
+@test "assert_one_line fails on two lines, and on none" {
+  printf 'server: a\nserver: a\n' >"$dir/lines"
+  refuses assert_one_line "$dir/lines" '^server: '
+  : >"$dir/lines"
+  refuses assert_one_line "$dir/lines" '^server: '
+}
