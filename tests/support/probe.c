@@ -4,14 +4,15 @@
  *     probe crowd N HOST PORT [OPTION...] STEP...      N of them: each step is done on all in turn
  *     probe listen [OPTION...] STEP...                 a fake server: prints `listening PORT`, and
  *     probe listen-crowd N [OPTION...] STEP...         takes one connection, or N
- *     probe reserve [ipv6]        holds a port where nobody listens: prints `reserved PORT`
+ *     probe reserve [on:ADDRESS] holds a port where nobody listens: prints `reserved PORT`
  *     probe choke COMMAND...      runs COMMAND, which finds its stdout, a pipe, full; after a line
  *                                 on stdin the probe reads it, and copies it to its own stdout
  *     probe show FILE [OFFSET [SIZE]]   prints a file's bytes, escaped, on one line
  *     probe show-lines FILE             prints a file's lines, with harmful bytes as \xHH
  *     probe now                   prints milliseconds on a clock that nobody sets
  *
- * OPTION:  rcvbuf:N sndbuf:N (socket buffers)  retry (until a server listens)  ipv6 (listen on ::1)
+ * OPTION:  rcvbuf:N sndbuf:N (socket buffers)  retry (until a server listens)
+ *          on:ADDRESS (listen there, not on 127.0.0.1)
  *          limit:SECONDS (the whole run; 60 where it is not given, times ECHO_SLOWNESS)
  *
  * STEP, where TEXT takes \n \r \t \0 \\ \xHH:
@@ -50,7 +51,8 @@
 
 struct options {
     int receive_buffer, send_buffer; /* 0: as the system has them */
-    bool retry, ipv6;
+    bool retry;
+    const char *on; /* the address to listen on */
     unsigned limit; /* seconds */
 };
 
@@ -60,7 +62,7 @@ static char **take_options(struct options *options, char *arguments[])
     const char *slowness = getenv("ECHO_SLOWNESS");
     unsigned factor = slowness != NULL ? (unsigned)strtoul(slowness, NULL, 10) : 1;
 
-    *options = (struct options){.limit = 60};
+    *options = (struct options){.on = "127.0.0.1", .limit = 60};
     for (; *arguments != NULL; arguments++) {
         const char *colon = strchr(*arguments, ':');
         int number = colon != NULL ? atoi(colon + 1) : 0;
@@ -72,8 +74,8 @@ static char **take_options(struct options *options, char *arguments[])
             options->limit = (unsigned)number;
         else if (strcmp(*arguments, "retry") == 0)
             options->retry = true;
-        else if (strcmp(*arguments, "ipv6") == 0)
-            options->ipv6 = true;
+        else if (strncmp(*arguments, "on:", 3) == 0)
+            options->on = *arguments + 3;
         else
             break;
     }
@@ -127,7 +129,7 @@ static int connect_to(const char *host, const char *port, const struct options *
 /* Returns a socket bound to a port that the system chose, after printing `what` and the port. */
 static int bind_somewhere(const char *what, bool listening, const struct options *options)
 {
-    struct addrinfo *address = find_address(options->ipv6 ? "::1" : "127.0.0.1", "0");
+    struct addrinfo *address = find_address(options->on, "0");
     struct sockaddr_storage bound;
     socklen_t size = sizeof bound;
     char port[8];

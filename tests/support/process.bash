@@ -222,7 +222,7 @@ now_ms() {
 
 # Skips the test where the system has no IPv6 loopback.
 need_ipv6() {
-  "$SUPPORT/bin/probe" reserve ipv6 </dev/null >/dev/null 2>&1 || skip "this system has no ::1"
+  "$SUPPORT/bin/probe" reserve on:::1 </dev/null >/dev/null 2>&1 || skip "this system has no ::1"
 }
 
 # Skips the test where /proc does not tell about processes.
