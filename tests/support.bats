@@ -298,3 +298,97 @@ refuses() { # COMMAND...
   : >"$dir/lines"
   refuses assert_one_line "$dir/lines" '^server: '
 }
+
+# Runs a program outside of bats, whose variables and PATH another bats must not see.
+run_outside() { # COMMAND...
+  local path
+  path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
+  run env -i PATH="$path" HOME="$HOME" "$@"
+}
+
+# ---- tests/setup ----
+
+# Makes $dir/bin, a PATH with a few tools and what else is named, all of them real.
+poor_path() { # TOOL...
+  local tool
+  mkdir -p "$dir/bin"
+  for tool in sh awk mktemp dirname id rm cat env "$@"; do
+    ln -sf "$(command -v "$tool")" "$dir/bin/$tool"
+  done
+}
+
+# Puts a package manager into that PATH which only tells how it was called.
+fake_manager() { # NAME
+  printf '#!/bin/sh\necho "called: %s $*"\n' "$1" >"$dir/bin/$1"
+  chmod +x "$dir/bin/$1"
+}
+
+@test "setup: where nothing is missing, it does nothing and says nothing" {
+  run_outside "$BATS_TEST_DIRNAME/setup"
+  assert_success
+  assert_output ''
+}
+
+@test "setup: without a known package manager, it says what to install by hand and exits 1" {
+  poor_path
+  PATH=$dir/bin run "$BATS_TEST_DIRNAME/setup"
+  assert_failure 1
+  assert_output --partial 'no package manager'
+  assert_output --regexp 'install by hand: cc make bats .*ps timeout'
+}
+
+@test "setup: it prints each command, and installs only what is missing" {
+  [ "$(id -u)" -eq 0 ] || skip "as another user, it would use the real sudo"
+  poor_path make bats ps timeout
+  fake_manager apt-get
+  PATH=$dir/bin run "$BATS_TEST_DIRNAME/setup"
+  assert_failure 1 # this apt-get brings nothing
+  assert_line '+ apt-get update'
+  assert_line 'called: apt-get update'
+  assert_line --partial 'called: apt-get install -y --no-install-recommends gcc libc6-dev'
+  refute_output --regexp 'called: apt-get install.* (make|procps|coreutils)'
+  assert_output --partial 'did not bring all'
+}
+
+@test "setup: root's rights without sudo are a failure that says so" {
+  poor_path
+  printf '#!/bin/sh\necho 1000\n' >"$dir/id"
+  chmod +x "$dir/id"
+  mv -f "$dir/id" "$dir/bin/id"
+  fake_manager dnf
+  PATH=$dir/bin run "$BATS_TEST_DIRNAME/setup"
+  assert_failure 1
+  assert_output --partial 'there is no sudo'
+  refute_output --partial 'called:'
+}
+
+@test "setup: an unknown option is refused" {
+  run "$BATS_TEST_DIRNAME/setup" --what
+  assert_failure 2
+}
+
+# ---- tests/check ----
+
+@test "check: its last line counts what bats has counted, and a failure is its exit status" {
+  mkdir -p "$dir/tests/support"
+  cp "$BATS_TEST_DIRNAME/check" "$dir/tests/"
+  printf 'all:\n' >"$dir/tests/support/Makefile"
+  printf '@test "%s" { %s; }\n' good true bad false other true left 'skip because' >"$dir/tests/a.bats"
+  printf '@test "%s" { %s; }\n' good true >"$dir/tests/b.bats"
+  run_outside "$dir/tests/check" a b no-such-stage
+  assert_failure 1
+  assert_equal "${lines[${#lines[@]} - 1]}" '3 passed, 1 failed, 1 skipped'
+  run_outside "$dir/tests/check" b
+  assert_success
+  assert_equal "${lines[${#lines[@]} - 1]}" '1 passed, 0 failed'
+}
+
+@test "check: a suite that cannot be read is a failure" {
+  mkdir -p "$dir/tests/support"
+  cp "$BATS_TEST_DIRNAME/check" "$dir/tests/"
+  printf 'all:\n' >"$dir/tests/support/Makefile"
+  printf '@test "a" {\n  if\n}\n' >"$dir/tests/a.bats"
+  run_outside "$dir/tests/check" a
+  assert_failure 1
+  assert_equal "${lines[${#lines[@]} - 1]}" '0 passed, 1 failed'
+}

@@ -576,9 +576,10 @@ END
   }' | assert_lines "$dir/shown"
 }
 
-@test "server: 64 characters are shown in full, more are cut" {
+@test "server: 64 characters are shown in full, more are cut, however many bytes they have" {
   assert_server_shows "$(repeat 64 a)" "\"$(repeat 64 a)\" (64 bytes)"
   assert_server_shows "$(repeat 65 a)" "\"$(repeat 64 a)\"... (65 bytes)"
+  assert_server_shows "$(repeat 64 ä)" "\"$(repeat 64 ä)\" (128 bytes)"
   assert_server_shows "$(repeat 61 a)\\x01b" "\"$(repeat 61 a)\"... (63 bytes)"
 }
 
