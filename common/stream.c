@@ -41,6 +41,15 @@ int send_all(int connection, const void *data, size_t size)
     return 0;
 }
 
+ssize_t send_some(int connection, const void *data, size_t size)
+{
+    ssize_t sent = send(connection, data, size, 0);
+
+    if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    return sent;
+}
+
 void close_gently(int connection, int patience)
 {
     char unwanted[4096];

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Makes a socket block, or fail with EAGAIN instead (POSIX: fcntl(), O_NONBLOCK). Returns 0, or -1
  * with errno. */
@@ -13,6 +14,10 @@ int set_blocking(int socket, bool blocking);
  * that does not block, it waits for room. Returns 0, or -1 with the errno of send(), EPIPE and
  * ECONNRESET among them: the peer is gone (POSIX: send()). */
 int send_all(int connection, const void *data, size_t size);
+
+/* Sends as much as the peer takes now, on a socket that does not block. Returns how much, 0 if the
+ * peer takes nothing; or -1 with the errno of send(): the peer is gone (POSIX: send()). */
+ssize_t send_some(int connection, const void *data, size_t size);
 
 /* Closes a connection whose peer may still be sending. close() with unread input resets the
  * connection, and a reset destroys what the peer has not read yet (RFC 1122, 4.2.2.13; RFC 9293,

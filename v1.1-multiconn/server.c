@@ -140,16 +140,6 @@ static int accept_connections(struct server *server)
     }
 }
 
-/* Sends as much as the peer takes now. Returns how much, or -1 if the peer is gone. */
-static ssize_t send_some(int connection, const char *data, size_t size)
-{
-    ssize_t sent = send(connection, data, size, 0);
-
-    if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return 0;
-    return sent;
-}
-
 /* Sends what waits. Returns whether the connection lives. */
 static bool send_waiting(struct connection *connection)
 {

@@ -1,0 +1,151 @@
+/* client.c - v2-threaded-broadcast: sends what is typed and shows what comes, both at any time.
+ *
+ *     ./client [HOST [PORT]]        ./client 127.0.0.1 1234
+ *
+ * Somebody who types must see what others say meanwhile. One thread waits for stdin, the other for
+ * the server.
+ *
+ * New since v1.1: two threads instead of poll(). The bytes of others reach a terminal, so they are
+ * made harmless on the way.
+ */
+#include "cli.h"
+#include "connect.h"
+#include "endpoint.h"
+#include "program.h"
+#include "stream.h"
+#include "text.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char USAGE[] =
+    "usage: client [HOST [PORT]]\n"
+    "Sends the lines of stdin to a server, and shows all that comes from it.\n"
+    "  HOST, PORT  the server (127.0.0.1 65432)\n"
+    "  -h, --help  show this\n";
+
+enum { PIECE_SIZE = 64 * 1024 };
+
+struct client {
+    int connection;
+    atomic_bool input_ended; /* and from then on, the server may close */
+    atomic_bool input_failed;
+};
+
+/* Returns the size of the whole lines at the beginning of a text. */
+static size_t whole_lines(const char *text, size_t size)
+{
+    while (size > 0 && text[size - 1] != '\n')
+        size--;
+    return size;
+}
+
+/* What the second thread does: sends stdin, whole lines at a time, so that others do not see a line
+ * torn, and ends our half of the connection behind the last byte. It reads with read(): exit()
+ * waits for a thread that holds the lock of stdin in getc(). */
+static void *send_input(void *argument)
+{
+    struct client *client = argument;
+    char lines[PIECE_SIZE];
+    size_t size = 0;
+    ssize_t got;
+
+    while ((got = read(STDIN_FILENO, lines + size, sizeof lines - size)) != 0) {
+        if (got == -1 && errno == EINTR)
+            continue;
+        if (got == -1) {
+            complain("client: cannot read stdin: %s", strerror(errno));
+            atomic_store(&client->input_failed, true);
+            break;
+        }
+        size += (size_t)got;
+        size_t whole = whole_lines(lines, size);
+        if (whole == 0 && size == sizeof lines)
+            whole = size; /* a longer line goes in parts */
+        if (send_all(client->connection, lines, whole) == -1)
+            return NULL; /* the server is gone, as recv() tells the other thread */
+        size -= whole;
+        memmove(lines, lines + whole, size);
+    }
+    if (send_all(client->connection, lines, size) == 0) {
+        atomic_store(&client->input_ended, true);
+        (void)shutdown(client->connection, SHUT_WR); /* the server sees FIN, and we still hear it */
+    }
+    return NULL;
+}
+
+/* Shows a piece of what has come. Returns how many bytes at its end are only the beginning of a
+ * character: they belong in front of the next piece. */
+static size_t show(const char *piece, size_t size, bool more)
+{
+    size_t shown = size;
+
+    if (isatty(STDOUT_FILENO))
+        shown = print_stream(stdout, piece, size, more);
+    else
+        (void)fwrite(piece, 1, size, stdout);
+    (void)fflush(stdout);
+    return size - shown;
+}
+
+/* Shows what comes until the server closes the connection. Returns 0, or the errno of recv(). */
+static int receive_output(int connection)
+{
+    char piece[PIECE_SIZE];
+    size_t kept = 0;
+    ssize_t received;
+
+    while ((received = recv(connection, piece + kept, sizeof piece - kept, 0)) != 0) {
+        if (received == -1 && errno == EINTR)
+            continue;
+        if (received == -1 || ferror(stdout))
+            break;
+        size_t size = kept + (size_t)received;
+        kept = show(piece, size, true);
+        memmove(piece, piece + size - kept, kept);
+    }
+    int error = received == -1 ? errno : 0;
+    (void)show(piece, kept, false);
+    return error;
+}
+
+int main(int argc, char *argv[])
+{
+    struct command_line line = {
+        .usage = USAGE, .options = "", .host = "127.0.0.1", .port = "65432"};
+    struct client client = {.input_ended = false};
+    struct endpoint peer;
+    pthread_t sender;
+
+    start_program();
+    if (!parse_client(&line, argc, argv))
+        return line.status;
+
+    client.connection = connect_to(line.host, line.port, &peer); /* socket, connect */
+    if (client.connection == -1)
+        return EXIT_FAILURE;
+    int error = pthread_create(&sender, NULL, send_input, &client);
+    if (error != 0) {
+        complain("client: cannot start a thread: %s", strerror(error));
+        return EXIT_FAILURE;
+    }
+
+    error = receive_output(client.connection);
+    if (ferror(stdout))
+        return finish_output();
+    if (error != 0 || !atomic_load(&client.input_ended)) {
+        complain("client: connection closed by server");
+        return EXIT_FAILURE; /* at once: the other thread may wait for stdin, and ends with us */
+    }
+
+    (void)pthread_join(sender, NULL);
+    (void)close(client.connection);
+    return atomic_load(&client.input_failed) ? EXIT_FAILURE : finish_output();
+}
