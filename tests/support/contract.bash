@@ -1,0 +1,61 @@
+# contract.bash - what the suites of all stages check in the same way. Loaded after suite.bash.
+
+# What no PORT may be, for a server and for a client (0 is good for a server alone).
+wrong_ports=('' ' ' abc ' 80' '80 ' '+80' 0x50 80x 8.0 1e3 '8 0' $'80\n' 65536 70000 4294967376
+  18446744073709551617 99999999999999999999999 ٣)
+
+# Runs the server with a wrong command line, and expects it to be refused.
+assert_server_refuses() { # ARGUMENT...
+  run_server "$@"
+  assert_refused server "$*" "$server_out" "$server_err"
+}
+
+assert_client_refuses() { # ARGUMENT...
+  hang_means="the client should have refused this command line, and connects instead"
+  run_client "$@"
+  assert_refused client "$*" "$client_out" "$client_err"
+}
+
+assert_refused() { # PROGRAM COMMAND_LINE STDOUT STDERR
+  assert_status 2 "the command line ($2) is wrong: it is refused with exit status 2. atoi() takes everything; strtol() takes blanks, signs and what stands behind the digits"
+  assert_nothing_in "$3" "mistakes and the usage go to stderr"
+  assert_line_in "$4" "^$1: ." "the message begins with the program's name"
+  assert_line_in "$4" '[Uu]sage: ' "the usage follows the message"
+}
+
+assert_server_helps() { # ARGUMENT...
+  run_server "$@"
+  assert_help "$server_out" "$server_err"
+}
+
+assert_client_helps() { # ARGUMENT...
+  run_client "$@"
+  assert_help "$client_out" "$client_err"
+}
+
+assert_help() { # STDOUT STDERR
+  assert_status 0 "asking for help is no mistake"
+  assert_line_in "$1" '[Uu]sage: ' "help that was asked for goes to stdout"
+  assert_nothing_in "$2"
+}
+
+# A client that fails: exit status 1, and one line on stderr.
+assert_client_fails() { # REGEX MEANING
+  assert_status 1 "$2"
+  assert_one_line "$client_err" "$1" "$2"
+}
+
+repeat() { # N TEXT
+  local i
+  for ((i = 0; i < $1; i++)); do
+    printf %s "$2"
+  done
+}
+
+every_byte() {
+  local i
+  for ((i = 0; i < 256; i++)); do
+    # shellcheck disable=SC2059
+    printf "\\x$(printf %02x "$i")"
+  done
+}
