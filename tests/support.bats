@@ -36,6 +36,27 @@ refuses() { # COMMAND...
   [ "$(grep -c '^me 127.0.0.1:' "$dir/probe.out")" -eq 5 ]
 }
 
+@test "probe: a step with a number is done on that connection of a crowd alone" {
+  start_probe fake listen-crowd 2 2/send:two 1/send:one recv-all
+  wait_for_line "$dir/fake.out" '^listening [0-9]+$'
+  port=$(sed -n 's/^listening //p' "$dir/fake.out")
+  probe crowd 2 127.0.0.1 "$port" 1/expect:one 2/expect:two close
+  finish fake
+  run -2 "$SUPPORT/bin/probe" crowd 0 127.0.0.1 "$port" 1/close
+  assert_output 'probe: no such connection: 1/close'
+}
+
+@test "probe: expect-nothing fails on a byte and on the end of the stream" {
+  fake_server send:x recv-all
+  run -1 "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect-nothing:5000
+  assert_output 'probe: expect-nothing:5000: expected nothing, got "x"'
+  fake_server half-close recv-all
+  run -1 "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect-nothing:5000
+  assert_output --partial 'got the end of the stream'
+  fake_server recv-all
+  probe connect 127.0.0.1 "$port" expect-nothing:10
+}
+
 @test "probe: a wrong answer fails, and says what was expected and what came" {
   fake_server send:hallo close
   run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect:hello

@@ -1091,10 +1091,24 @@ END
   assert_client_fails '^client: connection closed by server$' "recv() failed with ECONNRESET"
 }
 
-@test "client: a server that resets at once is a failure, not the client's death (SIGPIPE)" {
+@test "client: a server that resets the connection while the client sends is a failure" {
   head -c 3000000 /dev/zero >"$dir/in"
   fake_server recv:1 reset
   run_client 127.0.0.1 "$port" - <"$dir/in"
+  assert_status 1
+  assert_line_in "$client_err" '^client: connection closed by server$'
+}
+
+@test "client: writing to a server that is gone does not end it (SIGPIPE)" {
+  mkfifo "$dir/in"
+  fake_server echo:1048576 half-close reset
+  stdin_file=$dir/in start_client 127.0.0.1 "$port" -
+  exec 5>"$dir/in"
+  head -c 1048576 /dev/zero >&5 || true
+  finish fake # the echo is complete, and the client waits for more of its stdin
+  head -c 1048576 /dev/zero >&5 2>/dev/null || true
+  exec 5>&-
+  wait_for_exit "$client"
   assert_status 1
   assert_line_in "$client_err" '^client: connection closed by server$'
 }

@@ -19,6 +19,7 @@
  *   send:TEXT  send-file:FILE      bytes:FILE (a byte a send)   split:N:FILE (two sends, cut at N)
  *   recv:N[:FILE] (exactly N)      recv-all[:FILE] (up to the end of the stream)
  *   expect:TEXT  expect-eof (and no byte before)  expect-reset  expect-end (either; drops bytes)
+ *   expect-nothing[:MS] (no byte and no end within MS milliseconds; 200 where it is not given)
  *   ask:TEXT (send it, expect it)  ping:FILE (each byte: send it, expect it)
  *   exchange:IN:OUT (send IN, half-close, receive OUT to the end, both at once)
  *   roundtrip:IN:OUT (the same until as many bytes are back, and stay connected)
@@ -27,6 +28,7 @@
  *   flood[:BYTES] (send, never read, until nothing goes for 1 s; prints `flooded N`)
  *   slow-read:RATE:FILE[:BYTES] (RATE bytes a second, up to BYTES or the end; prints `read N`)
  *   echo[:N] (N bytes, or until the end of the stream)          corrupt:N (echo, byte N is wrong)
+ * With I/ in front, as in 2/reset, a step is done on connection I of a crowd alone (1 is the first).
  *
  * Exit status: 0 all went as the steps say; 1 it did not (one line on stderr); 2 wrong command
  * line; 3 out of time. It can never hang a suite.

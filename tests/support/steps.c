@@ -17,6 +17,7 @@
 enum {
     PIECE_SIZE = 64 * 1024,
     SPLIT_PAUSE_MS = 20,     /* makes it likely, not certain, that two sends arrive as two pieces */
+    QUIET_MS = 200,          /* what comes too early has come by then, most likely */
     FLOOD_PATIENCE_MS = 1000 /* a socket that takes nothing for so long is full */
 };
 
@@ -207,6 +208,19 @@ static void step_expect_eof(int *fd, char *rest)
     expect_the_end(*fd, END_OF_STREAM);
 }
 
+static void step_expect_nothing(int *fd, char *rest)
+{
+    struct pollfd readable = {.fd = *fd, .events = POLLIN};
+    char first[SHOWN_SIZE];
+    unsigned char piece[SHOWN_BYTES];
+
+    if (poll(&readable, 1, *rest != '\0' ? atoi(rest) : QUIET_MS) == 0)
+        return;
+    ssize_t got = recv(*fd, piece, sizeof piece, 0);
+    fail("expected nothing, got %s\"%s\"", got == 0 ? "the end of the stream " : "",
+         escape(piece, got > 0 ? (size_t)got : 0, first));
+}
+
 static void step_expect_reset(int *fd, char *rest)
 {
     (void)rest;
@@ -395,6 +409,7 @@ static const struct step {
     {"recv-all", step_recv_all, false},
     {"expect", step_expect, false},
     {"expect-eof", step_expect_eof, false},
+    {"expect-nothing", step_expect_nothing, false},
     {"expect-reset", step_expect_reset, false},
     {"expect-end", step_expect_end, false},
     {"ask", step_ask, false},
@@ -413,6 +428,19 @@ static const struct step {
     {"pause", step_pause, true},
 };
 
+/* Takes the number of a connection, counted from 1, and its slash off the front of a step. Returns
+ * the number, or 0 where there is none: the step is for all connections. */
+static size_t take_number(const char **text)
+{
+    size_t digits = strspn(*text, "0123456789"), number = 0;
+
+    if (digits > 0 && (*text)[digits] == '/') {
+        number = strtoul(*text, NULL, 10);
+        *text += digits + 1;
+    }
+    return number;
+}
+
 /* Returns the step of that name (up to its colon), or ends the process with status 2. */
 static const struct step *find_step(const char *text)
 {
@@ -425,20 +453,37 @@ static const struct step *find_step(const char *text)
     exit(2);
 }
 
+static void run_step(const struct step *step, const char *text, int *connection)
+{
+    size_t name_length = strcspn(text, ":");
+    char *rest = strdup(text + name_length + (text[name_length] == ':'));
+
+    if (rest == NULL)
+        fail("out of memory");
+    step->run(connection, rest);
+    free(rest);
+}
+
 void run_steps(int connections[], size_t count, char *steps[])
 {
-    for (char **text = steps; *text != NULL; text++)
-        (void)find_step(*text); /* a mistake shows before anything is done */
-    for (char **text = steps; *text != NULL; text++) {
-        const struct step *step = find_step(*text);
-        current_step = *text;
-        for (size_t i = 0; i < (step->once ? 1 : count); i++) {
-            size_t name_length = strcspn(*text, ":");
-            char *rest = strdup(*text + name_length + ((*text)[name_length] == ':'));
-            if (rest == NULL)
-                fail("out of memory");
-            step->run(&connections[i], rest);
-            free(rest);
+    for (char **next = steps; *next != NULL; next++) { /* a mistake shows before anything is done */
+        const char *text = *next;
+        if (take_number(&text) > count) {
+            (void)fprintf(stderr, "probe: no such connection: %s\n", *next);
+            exit(2);
         }
+        (void)find_step(text);
+    }
+    for (char **next = steps; *next != NULL; next++) {
+        const char *text = *next;
+        size_t only = take_number(&text);
+        const struct step *step = find_step(text);
+        current_step = *next;
+        if (only > 0) {
+            run_step(step, text, &connections[only - 1]);
+            continue;
+        }
+        for (size_t i = 0; i < (step->once ? 1 : count); i++)
+            run_step(step, text, &connections[i]);
     }
 }
