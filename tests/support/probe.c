@@ -28,7 +28,7 @@
  *   flood[:BYTES] (send, never read, until nothing goes for 1 s; prints `flooded N`)
  *   slow-read:RATE:FILE[:BYTES] (RATE bytes a second, up to BYTES or the end; prints `read N`)
  *   echo[:N] (N bytes, or until the end of the stream)          corrupt:N (echo, byte N is wrong)
- * With I/ in front, as in 2/reset, a step is done on connection I of a crowd alone (1 is the first).
+ * With I/ in front, as in 2/reset, a step is done on connection I of a crowd alone, from 1 on.
  *
  * Exit status: 0 all went as the steps say; 1 it did not (one line on stderr); 2 wrong command
  * line; 3 out of time. It can never hang a suite.
