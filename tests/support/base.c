@@ -52,6 +52,14 @@ void let_pass(long milliseconds)
     (void)nanosleep(&time, NULL);
 }
 
+long long now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void wait_for_line(void)
 {
     char byte = 0;

@@ -16,6 +16,9 @@ void limit_time(unsigned seconds);
 /* Lets `milliseconds` pass. */
 void let_pass(long milliseconds);
 
+/* Returns milliseconds on a clock that nobody sets. */
+long long now_ms(void);
+
 /* Reads stdin up to the end of a line, or of the input. */
 void wait_for_line(void);
 

@@ -7,8 +7,11 @@
  *     probe reserve [on:ADDRESS] holds a port where nobody listens: prints `reserved PORT`
  *     probe choke COMMAND...      runs COMMAND, which finds its stdout, a pipe, full; after a line
  *                                 on stdin the probe reads it, and copies it to its own stdout
+ *     probe terminal COMMAND...   runs COMMAND, which finds its stdout a terminal, and copies what
+ *                                 it prints to its own stdout; exits as COMMAND does
  *     probe show FILE [OFFSET [SIZE]]   prints a file's bytes, escaped, on one line
  *     probe show-lines FILE             prints a file's lines, with harmful bytes as \xHH
+ *     probe reverse FILE                what a reverse-echo server answers to these messages
  *     probe now                   prints milliseconds on a clock that nobody sets
  *
  * OPTION:  rcvbuf:N sndbuf:N (socket buffers)  retry (until a server listens)
@@ -22,19 +25,28 @@
  *   expect-nothing[:MS] (no byte and no end within MS milliseconds; 200 where it is not given)
  *   ask:TEXT (send it, expect it)  ping:FILE (each byte: send it, expect it)
  *   exchange:IN:OUT (send IN, half-close, receive OUT to the end, both at once)
- *   roundtrip:IN:OUT (the same until as many bytes are back, and stay connected)
+ *   roundtrip:IN:OUT[:N] (the same until as many bytes are back, or N, and stay connected)
+ *   talk:FILE:OUT:N (send FILE a line at a time, each when the one before has come back among what
+ *                    others say, until N bytes have come)
+ *   meet:N:TEXT (N times: a new connection to the same server gets TEXT, and at once hears two
+ *                lines that the old one sends then; other lines may come between)
  *   half-close  close  reset       who (prints `me ADDR`)       say:WORDS (prints them)
+ *   wait:MS (do nothing)
  *   pause[:WORDS] (prints `paused` or WORDS, waits for a line on stdin, or its end)
  *   flood[:BYTES] (send, never read, until nothing goes for 1 s; prints `flooded N`)
+ *   flood-file:FILE (the same with a file, again and again)
  *   slow-read:RATE:FILE[:BYTES] (RATE bytes a second, up to BYTES or the end; prints `read N`)
  *   echo[:N] (N bytes, or until the end of the stream)          corrupt:N (echo, byte N is wrong)
+ *   reverse[:FILE] (answer messages as a reverse-echo server does; copy them to FILE)
  * With I/ in front, as in 2/reset, a step is done on connection I of a crowd alone, from 1 on.
  *
  * Exit status: 0 all went as the steps say; 1 it did not (one line on stderr); 2 wrong command
  * line; 3 out of time. It can never hang a suite.
  */
 #include "base.h"
+#include "reverse.h"
 #include "steps.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +60,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 struct options {
@@ -255,12 +266,20 @@ static int show_lines(const char *path)
     return 0;
 }
 
+static int show_answers(const char *path)
+{
+    struct bytes file = read_file(path), answers = {0};
+
+    (void)answer_messages(file.data, file.size, true, &answers);
+    (void)fwrite(answers.data, 1, answers.size, stdout);
+    free(answers.data);
+    free(file.data);
+    return 0;
+}
+
 static int tell_time(void)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    printf("%lld\n", (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    printf("%lld\n", now_ms());
     return 0;
 }
 
@@ -291,12 +310,16 @@ int main(int argc, char *argv[])
         return run_server(1, argv + 2);
     if (strcmp(role, "listen-crowd") == 0 && argc > 2)
         return run_server(strtoul(argv[2], NULL, 10), argv + 3);
+    if (strcmp(role, "terminal") == 0 && argc > 2)
+        return run_in_terminal(argv + 2);
     if (strcmp(role, "reserve") == 0)
         return reserve(argv + 2);
     if (strcmp(role, "show") == 0 && argc > 2)
         return show(argc - 2, argv + 2);
     if (strcmp(role, "show-lines") == 0 && argc > 2)
         return show_lines(argv[2]);
+    if (strcmp(role, "reverse") == 0 && argc > 2)
+        return show_answers(argv[2]);
     if (strcmp(role, "now") == 0)
         return tell_time();
     (void)fputs("probe: wrong command line; the top of probe.c says what it takes\n", stderr);

@@ -2,6 +2,8 @@
 #include "steps.h"
 
 #include "base.h"
+#include "reverse.h"
+#include "talk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +23,7 @@ enum {
     FLOOD_PATIENCE_MS = 1000 /* a socket that takes nothing for so long is full */
 };
 
-/* Returns the part of `*rest` up to the next colon, and moves `*rest` behind it. */
-static char *next_part(char **rest)
+char *next_part(char **rest)
 {
     char *part = *rest, *colon = strchr(part, ':');
 
@@ -32,7 +33,7 @@ static char *next_part(char **rest)
     return part;
 }
 
-static FILE *open_output(const char *path)
+FILE *open_output(const char *path)
 {
     FILE *file = fopen(*path != '\0' ? path : "/dev/null", "wb");
 
@@ -41,7 +42,7 @@ static FILE *open_output(const char *path)
     return file;
 }
 
-static void send_bytes(int fd, const unsigned char *data, size_t size)
+void send_bytes(int fd, const unsigned char *data, size_t size)
 {
     for (size_t done = 0; done < size;) {
         ssize_t sent = send(fd, data + done, size - done, 0);
@@ -236,12 +237,12 @@ static void step_expect_end(int *fd, char *rest)
     (void)drain(*fd, &received, first);
 }
 
-/* Sends IN while it receives into OUT, until as many bytes came back, or, if `half_close`, until
- * the end of the stream. */
+/* Sends IN while it receives into OUT, until as many bytes (or N, behind OUT) came back, or, if
+ * `half_close`, until the end of the stream. */
 static void duplex(int fd, char *rest, bool half_close)
 {
     struct bytes in = read_file(next_part(&rest));
-    FILE *out = open_output(rest);
+    FILE *out = open_output(next_part(&rest));
     size_t sent = 0, received = 0;
     char piece[PIECE_SIZE];
     int flags = fcntl(fd, F_GETFL);
@@ -249,7 +250,8 @@ static void duplex(int fd, char *rest, bool half_close)
     (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     if (in.size == 0 && half_close)
         (void)shutdown(fd, SHUT_WR);
-    while (half_close || received < in.size) {
+    size_t expected = *rest != '\0' ? strtoul(rest, NULL, 10) : in.size;
+    while (half_close || sent < in.size || received < expected) {
         struct pollfd ready = {.fd = fd, .events = sent < in.size ? POLLIN | POLLOUT : POLLIN};
         (void)poll(&ready, 1, -1);
         if (sent < in.size && (ready.revents & POLLOUT)) {
@@ -304,37 +306,56 @@ static void step_reset(int *fd, char *rest)
     step_close(fd, rest);
 }
 
-static void step_flood(int *fd, char *rest)
+/* Sends `data` again and again, `limit` bytes in all at most, until nothing goes any more. */
+static void flood(int fd, const struct bytes *data, size_t limit)
 {
-    size_t limit = *rest != '\0' ? strtoul(rest, NULL, 10) : (size_t)-1, taken = 0;
-    static char piece[PIECE_SIZE];
-    struct pollfd room = {.fd = *fd, .events = POLLOUT};
-    int flags = fcntl(*fd, F_GETFL);
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    int flags = fcntl(fd, F_GETFL);
+    size_t taken = 0;
 
-    memset(piece, 'f', sizeof piece);
-    (void)fcntl(*fd, F_SETFL, flags | O_NONBLOCK);
+    (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     while (taken < limit && poll(&room, 1, FLOOD_PATIENCE_MS) == 1) {
-        size_t size = limit - taken < sizeof piece ? limit - taken : sizeof piece;
-        ssize_t sent = send(*fd, piece, size, 0);
+        size_t offset = taken % data->size, size = data->size - offset;
+        size = size < limit - taken ? size : limit - taken;
+        ssize_t sent = send(fd, data->data + offset, size, 0);
         if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
             break;
         taken += sent > 0 ? (size_t)sent : 0;
     }
-    (void)fcntl(*fd, F_SETFL, flags);
+    (void)fcntl(fd, F_SETFL, flags);
     printf("flooded %zu\n", taken);
+}
+
+static void step_flood(int *fd, char *rest)
+{
+    static unsigned char piece[PIECE_SIZE];
+    struct bytes data = {.data = piece, .size = sizeof piece};
+
+    memset(piece, 'f', sizeof piece);
+    flood(*fd, &data, *rest != '\0' ? strtoul(rest, NULL, 10) : (size_t)-1);
+}
+
+static void step_flood_file(int *fd, char *rest)
+{
+    struct bytes file = read_file(rest);
+
+    flood(*fd, &file, (size_t)-1);
+    free(file.data);
 }
 
 static void step_slow_read(int *fd, char *rest)
 {
     enum { PAUSE_MS = 50 };
+    long long start = now_ms(); /* pauses may last longer than they should: the clock tells */
     size_t rate = strtoul(next_part(&rest), NULL, 10);
     FILE *file = open_output(next_part(&rest));
     size_t limit = *rest != '\0' ? strtoul(rest, NULL, 10) : (size_t)-1, total = 0, received;
     enum end end = COMPLETE;
 
     while (end == COMPLETE && total < limit) {
-        size_t size = rate * PAUSE_MS / 1000 + 1;
         let_pass(PAUSE_MS);
+        size_t due = rate * (size_t)(now_ms() - start) / 1000;
+        size_t size = due > total ? due - total : 1;
         end = receive(*fd, limit - total < size ? limit - total : size, file, NULL, &received);
         total += received;
     }
@@ -371,6 +392,31 @@ static void step_corrupt(int *fd, char *rest)
     echo(*fd, (size_t)-1, strtoul(rest, NULL, 10));
 }
 
+/* Answers messages up to `end`, or up to the end of the stream. What comes is in FILE too. */
+static void step_reverse(int *fd, char *rest)
+{
+    FILE *file = open_output(rest);
+    struct bytes input = {0};
+    struct answered done = {0};
+    ssize_t got = 1;
+
+    while (got > 0 && !done.end) {
+        char piece[PIECE_SIZE];
+        struct bytes answers = {0};
+        got = recv(*fd, piece, sizeof piece, 0);
+        append(&input, piece, got > 0 ? (size_t)got : 0);
+        (void)fwrite(piece, 1, got > 0 ? (size_t)got : 0, file);
+        (void)fflush(file);
+        done = answer_messages(input.data, input.size, got == 0, &answers);
+        send_bytes(*fd, answers.data, answers.size);
+        input.size -= done.taken;
+        memmove(input.data, input.data + done.taken, input.size);
+        free(answers.data);
+    }
+    (void)fclose(file);
+    free(input.data);
+}
+
 static void step_who(int *fd, char *rest)
 {
     struct sockaddr_storage address;
@@ -388,6 +434,12 @@ static void step_say(int *fd, char *rest)
 {
     (void)fd;
     printf("%s\n", rest);
+}
+
+static void step_wait(int *fd, char *rest)
+{
+    (void)fd;
+    let_pass(strtol(rest, NULL, 10));
 }
 
 static void step_pause(int *fd, char *rest)
@@ -420,12 +472,17 @@ static const struct step {
     {"close", step_close, false},
     {"reset", step_reset, false},
     {"flood", step_flood, false},
+    {"flood-file", step_flood_file, false},
+    {"reverse", step_reverse, false},
     {"slow-read", step_slow_read, false},
     {"echo", step_echo, false},
     {"corrupt", step_corrupt, false},
     {"who", step_who, false},
     {"say", step_say, true},
     {"pause", step_pause, true},
+    {"wait", step_wait, true},
+    {"talk", step_talk, false},
+    {"meet", step_meet, false},
 };
 
 /* Takes the number of a connection, counted from 1, and its slash off the front of a step. Returns
