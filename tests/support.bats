@@ -239,7 +239,8 @@ refuses() { # COMMAND...
 
 @test "a program under test does not hold bats' own descriptors" {
   [ -d /proc/self/fd ] || skip "this system has no /proc/PID/fd"
-  start stays sleep 1000
+  start stays sh -c 'echo started; sleep 1000'
+  wait_for_line "$dir/stays.out" '^started$'
   run ! test -e "/proc/$pid/fd/3"
   run ! test -e "/proc/$pid/fd/4"
 }

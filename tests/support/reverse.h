@@ -1,0 +1,19 @@
+/* reverse.h - what a reverse-echo server has to answer, found without the code under test. */
+#ifndef REVERSE_H
+#define REVERSE_H
+
+#include "base.h"
+
+#include <stdbool.h>
+
+struct answered {
+    size_t taken; /* bytes of the input that are whole messages */
+    bool end;     /* the last of them was `end` */
+};
+
+/* Appends to `answers` what the messages in the input are answered with, up to `end`. A last
+ * message without an ending counts if the stream has `ended`. */
+struct answered answer_messages(const unsigned char *input, size_t size, bool ended,
+                                struct bytes *answers);
+
+#endif
