@@ -4,10 +4,10 @@
  *     probe crowd N HOST PORT [OPTION...] STEP...      N of them: each step is done on all in turn
  *     probe listen [OPTION...] STEP...                 a fake server: prints `listening PORT`, and
  *     probe listen-crowd N [OPTION...] STEP...         takes one connection, or N
- *     probe reserve [on:ADDRESS] holds a port where nobody listens: prints `reserved PORT`
- *     probe choke [room:N] COMMAND...   runs COMMAND, which finds its stdout, a pipe, full but for N
- *                                 bytes; after a line on stdin the probe reads it, and copies it to
- *                                 its own stdout
+ *     probe reserve [on:ADDRESS]  holds a port where nobody listens: prints `reserved PORT`
+ *     probe choke [room:N] COMMAND...   runs COMMAND, which finds its stdout, a pipe, full but for
+ *                                 N bytes; after a line on stdin the probe reads it, and copies
+ *                                 it to its own stdout
  *     probe terminal COMMAND...   runs COMMAND, which finds its stdout a terminal, and copies what
  *                                 it prints to its own stdout; exits as COMMAND does
  *     probe show FILE [OFFSET [SIZE]]   prints a file's bytes, escaped, on one line
