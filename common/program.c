@@ -3,13 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum {
+    OUTPUT_PATIENCE_MS = 1000,
+    LINE_SIZE = 4 * 64 * 1024 + 100 /* v3 shows messages of 64 KiB, and a byte may take four */
+};
 
 /* A descriptor that the shell closed (`server >&-`) is filled with /dev/null, opened the wrong way
  * round: reading stdin or writing stdout still fails with EBADF, as it would have. */
@@ -38,9 +46,45 @@ void start_program(void)
     raise_open_file_limit();
 }
 
+/* Returns whether stdout takes something. If it did not last time, it gets no time to think again.
+ */
+static bool output_is_taken(void)
+{
+    static bool lost; /* guarded by stdout's lock */
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    lost = poll(&output, 1, lost ? 0 : OUTPUT_PATIENCE_MS) != 1;
+    return !lost;
+}
+
+void say(const char *format, ...)
+{
+    static char line[LINE_SIZE]; /* guarded by stdout's lock */
+    va_list arguments;
+
+    flockfile(stdout);
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+
+    size_t size = length < 0 ? 0 : (size_t)length;
+    if (size > sizeof line - 1)
+        size = sizeof line - 1;
+    line[size++] = '\n'; /* the terminating NUL made room for it */
+    for (size_t done = 0; done < size && output_is_taken();) {
+        /* A pipe that has room at all has room for PIPE_BUF bytes; more could block. */
+        size_t rest = size - done;
+        ssize_t written = write(STDOUT_FILENO, line + done, rest < PIPE_BUF ? rest : PIPE_BUF);
+        if (written == -1 && errno != EINTR)
+            break; /* EPIPE: nobody will ever read it */
+        done += written > 0 ? (size_t)written : 0;
+    }
+    funlockfile(stdout);
+}
+
 void complain(const char *format, ...)
 {
-    char line[1001]; /* the terminating NUL makes room for the newline */
+    char line[1001];
     va_list arguments;
 
     va_start(arguments, format);

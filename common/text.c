@@ -117,15 +117,16 @@ struct quoted quote_start(const void *start, size_t start_size, uintmax_t size)
     return quoted;
 }
 
-void print_escaped(FILE *stream, const void *message, size_t size)
+void escape(char *text, const void *message, size_t size)
 {
-    const unsigned char *text = message;
+    const unsigned char *bytes = message;
     char shown[CHARACTER_SIZE];
 
-    for (size_t taken = 0; taken < size;) {
-        taken += escape_character(text + taken, size - taken, shown);
-        (void)fputs(shown, stream);
+    for (size_t taken = 0; taken < size; text += strlen(shown)) {
+        taken += escape_character(bytes + taken, size - taken, shown);
+        memcpy(text, shown, strlen(shown));
     }
+    *text = '\0';
 }
 
 size_t print_stream(FILE *stream, const void *piece, size_t size, bool more)

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,7 +79,7 @@ static void serve_client(int connection, const struct endpoint *peer, bool quiet
         if (send_all(connection, piece, size) == -1)
             return; /* EPIPE or ECONNRESET: there is nobody left to echo to */
         if (!quiet)
-            printf("Server echoes %s to %s\n", quote(piece, size).text, peer->address);
+            say("Server echoes %s to %s", quote(piece, size).text, peer->address);
     }
 }
 
@@ -97,17 +96,17 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
-    printf("Server listens on %s\n", self.address);
+    say("Server listens on %s", self.address);
 
     int connection = accept_connection(listener, &peer);
     if (connection == -1)
         return EXIT_FAILURE;
-    printf("Server accepts connection from %s\n", peer.address);
+    say("Server accepts connection from %s", peer.address);
 
     serve_client(connection, &peer, line.quiet);
 
     (void)close(connection);
-    printf("Server closes connection to %s\n", peer.address);
+    say("Server closes connection to %s", peer.address);
     (void)close(listener);
     return EXIT_SUCCESS;
 }

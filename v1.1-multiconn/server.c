@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -98,7 +97,7 @@ static void close_connection(struct server *server, size_t i)
     struct connection *connection = &server->connections[i];
 
     (void)close(connection->fd);
-    printf("Server closes connection to %s\n", connection->peer.address);
+    say("Server closes connection to %s", connection->peer.address);
     free(connection->waiting);
     server->count--;
     server->connections[i] = server->connections[server->count]; /* the last one fills the gap */
@@ -119,7 +118,7 @@ static int accept_connections(struct server *server)
         if (fd != -1 && set_blocking(fd, false) == 0) {
             struct connection *connection = add_entry(server, fd);
             name_endpoint(&address, size, &connection->peer);
-            printf("Server accepts connection from %s\n", connection->peer.address);
+            say("Server accepts connection from %s", connection->peer.address);
             server->accepted++;
             continue;
         }
@@ -188,7 +187,7 @@ static bool echo(struct connection *connection, bool quiet)
     if ((size_t)sent < size && !keep_waiting(connection, piece + sent, size - (size_t)sent))
         return false;
     if (!quiet)
-        printf("Server echoes %s to %s\n", quote(piece, size).text, connection->peer.address);
+        say("Server echoes %s to %s", quote(piece, size).text, connection->peer.address);
     return true;
 }
 
@@ -299,12 +298,12 @@ int main(int argc, char *argv[])
     }
     (void)add_entry(&server, server.listener);
     (void)add_entry(&server, stop_fd);
-    printf("Server listens on %s\n", self.address);
+    say("Server listens on %s", self.address);
 
     if (serve(&server) == -1)
         return EXIT_FAILURE;
 
     stop(&server);
-    printf("Server stops after %lu connections\n", server.accepted);
+    say("Server stops after %lu connections", server.accepted);
     return EXIT_SUCCESS;
 }

@@ -23,7 +23,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -236,14 +235,15 @@ static void serve_client(struct client *client)
         else if (send_all(client->connection, message, size) == -1)
             return; /* EPIPE or ECONNRESET: there is nobody left to echo to */
         if (!room->quiet)
-            printf("[+] Message | IP %s Port %s | %s\n", client->peer.host, client->peer.port,
-                   quote(message, size).text);
+            say("[+] Message | IP %s Port %s | %s", client->peer.host, client->peer.port,
+                quote(message, size).text);
     }
 }
 
 /* Lets a client out: from here on, no other thread uses it. When the server stops, it stays until
- * nobody has anything left to say. A thread that ends must be joined, or its stack is leaked; each
- * one joins the one whose client left before, which is returned in *to_join, if there is one. */
+ * nobody has anything left to say to it. A thread that ends must be joined, or its stack is leaked;
+ * each one joins the one whose client left before, which is returned in *to_join, if there is one.
+ */
 static bool leave_room(struct client *client, pthread_t *to_join)
 {
     struct room *room = client->room;
@@ -251,7 +251,7 @@ static bool leave_room(struct client *client, pthread_t *to_join)
     (void)pthread_mutex_lock(&room->lock);
     if (--room->talking == 0)
         (void)pthread_cond_broadcast(&room->silence);
-    while (stop_time_left() != -1 && room->talking > 0)
+    while (room->broadcasts && stop_time_left() != -1 && room->talking > 0)
         (void)pthread_cond_wait(&room->silence, &room->lock);
     room->clients[client->place] = room->clients[--room->count]; /* the last one fills the gap */
     room->clients[client->place]->place = client->place;
@@ -276,10 +276,12 @@ static void *run_thread(void *argument)
     (void)pthread_mutex_unlock(&client->room->lock);
     serve_client(client);
     bool must_join = leave_room(client, &to_join);
-    close_gently(client->connection, STOP_CLOSE_MS);
-    printf("[-] %s | IP %s Port %s\n",
-           client->dropped ? "Slow client dropped" : "Connection closed", client->peer.host,
-           client->peer.port);
+    if (stop_time_left() == -1)
+        (void)close(client->connection); /* the client has ended its half: no input is unread */
+    else
+        close_gently(client->connection, STOP_CLOSE_MS);
+    say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
+        client->peer.host, client->peer.port);
     free(client);
     if (must_join)
         (void)pthread_join(to_join, NULL);
@@ -320,7 +322,7 @@ static void admit(struct room *room, int connection, const struct endpoint *peer
     int on = SEND_BUFFER_SIZE;
     int error;
 
-    printf("[+] Connection established | IP %s Port %s\n\n", peer->host, peer->port);
+    say("[+] Connection established | IP %s Port %s\n", peer->host, peer->port);
     if (room->broadcasts) {
         (void)set_blocking(connection, false);
         (void)setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &on, sizeof on);
@@ -331,7 +333,7 @@ static void admit(struct room *room, int connection, const struct endpoint *peer
         *starved = true;
         if (stop_time_left() != -1) {
             (void)close(connection);
-            printf("[-] Connection closed | IP %s Port %s\n", peer->host, peer->port);
+            say("[-] Connection closed | IP %s Port %s", peer->host, peer->port);
             return;
         }
         pause_for_resources();
@@ -411,14 +413,14 @@ int main(int argc, char *argv[])
     (void)pthread_attr_init(&room.thread_attributes);
     (void)pthread_attr_setstacksize(&room.thread_attributes, STACK_SIZE);
 
-    printf("[+] Open port %s\n", line.port);
-    printf("[+] Broadcast option: %s\n\n", line.broadcast ? "True" : "False");
-    printf("[+] Created socket\n");
-    printf("[+] Binding socket to port: %s\n\n", line.port);
+    say("[+] Open port %s", line.port);
+    say("[+] Broadcast option: %s\n", line.broadcast ? "True" : "False");
+    say("[+] Created socket");
+    say("[+] Binding socket to port: %s\n", line.port);
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1 || set_blocking(listener, false) == -1)
         return EXIT_FAILURE;
-    printf("[+] Listening | IP %s Port %s\n\n", self.host, self.port);
+    say("[+] Listening | IP %s Port %s\n", self.host, self.port);
 
     while ((connection = accept_connection(listener, &peer, &starved)) != -1) {
         accepted++;
@@ -429,6 +431,6 @@ int main(int argc, char *argv[])
     stop_all(&room);
     if (stop_time_left() == -1)
         return EXIT_FAILURE;
-    printf("[+] Stopped after %lu connections\n", accepted);
+    say("[+] Stopped after %lu connections", accepted);
     return EXIT_SUCCESS;
 }

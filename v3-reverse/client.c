@@ -73,9 +73,10 @@ static bool is(const struct line *line, const char *text)
 
 static void show(const char *what, const struct line *line)
 {
-    printf("%s", what);
-    print_escaped(stdout, line->bytes, line->message_size);
-    putchar('\n');
+    static char text[4 * MESSAGE_SIZE + 1];
+
+    escape(text, line->bytes, line->message_size);
+    printf("%s%s\n", what, text);
 }
 
 /* Sends a message and receives its answer. Returns 0, or -1 after one line on stderr. */

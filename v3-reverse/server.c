@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -106,12 +105,13 @@ static void reverse(char *text, size_t size)
     reverse_bytes(text, size);
 }
 
-/* Prints what was received or sent. */
+/* Shows what was received or sent. */
 static void show(const char *what, const char *message, size_t size)
 {
-    printf("Server %s: ", what);
-    print_escaped(stdout, message, size);
-    putchar('\n');
+    static char text[4 * MESSAGE_SIZE + 1];
+
+    escape(text, message, size);
+    say("Server %s: %s", what, text);
 }
 
 /* Turns a message into its answer, in place. */
@@ -138,22 +138,25 @@ static enum outcome answer_messages(struct input *input, size_t received, bool q
     enum outcome outcome = GOES_ON;
     char *message = input->bytes;
     char *end = input->bytes + input->size;
-    char *newline = end - received; /* what came before was searched when it came */
+    char *searched = end - received; /* no newline before it */
+    char *newline;
 
-    while (outcome == GOES_ON && (newline = memchr(newline, '\n', (size_t)(end - newline)))) {
+    while (outcome == GOES_ON && (newline = memchr(searched, '\n', (size_t)(end - searched)))) {
         bool has_return = newline > message && newline[-1] == '\r';
         outcome = answer(message, (size_t)(newline - message) - has_return, quiet);
         if (outcome != MESSAGE_TOO_LONG)
-            message = ++newline;
+            message = searched = newline + 1;
     }
-    if (outcome == GOES_ON && received == 0 && message < end) {
-        outcome = answer(message, (size_t)(end - message), quiet);
-        message = end;
+    size_t rest = (size_t)(end - message);
+    if (outcome == GOES_ON && received == 0 && rest > 0) {
+        outcome = answer(message, rest, quiet);
+        if (outcome != MESSAGE_TOO_LONG)
+            message = end;
+    } else if (outcome == GOES_ON && rest > MESSAGE_SIZE) {
+        /* Too long already, unless its last byte is the "\r" of its ending. */
+        outcome = rest == MESSAGE_SIZE + 1 && end[-1] == '\r' ? GOES_ON : MESSAGE_TOO_LONG;
     }
     *answered = (size_t)(message - input->bytes);
-    size_t rest = (size_t)(end - message);
-    if (outcome == GOES_ON && rest > MESSAGE_SIZE && !(rest == MESSAGE_SIZE + 1 && end[-1] == '\r'))
-        outcome = MESSAGE_TOO_LONG;
     return outcome;
 }
 
@@ -175,8 +178,8 @@ static enum outcome serve_client(int connection, bool quiet)
         input.size += (size_t)received;
         enum outcome outcome = answer_messages(&input, (size_t)received, quiet, &answered);
         /* The answers to messages that came together go together: one send() for all of them. */
-        if (send_all(connection, input.bytes, answered) == -1)
-            return CLIENT_LEFT; /* EPIPE or ECONNRESET: there is nobody left to answer */
+        if (send_all(connection, input.bytes, answered) == -1) /* EPIPE, ECONNRESET: it is gone */
+            return stop_time_left() == -1 ? CLIENT_LEFT : STOP_REQUESTED;
         if (outcome != GOES_ON)
             return outcome;
         if (received == 0)
@@ -204,23 +207,23 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1 || set_blocking(listener, false) == -1)
         return EXIT_FAILURE;
-    printf("Server can now receive from port %s\n", self.port);
+    say("Server can now receive from port %s", self.port);
 
     while (outcome != END_RECEIVED && outcome != STOP_REQUESTED &&
            (connection = accept_connection(listener, &peer, &starved)) != -1) {
-        printf("Server connection made with client ('%s', %s)\n", peer.host, peer.port);
+        say("Server connection made with client ('%s', %s)", peer.host, peer.port);
         outcome = serve_client(connection, line.quiet);
         if (outcome == MESSAGE_TOO_LONG)
             complain("server: message longer than %d bytes from %s", MESSAGE_SIZE, peer.address);
         /* What is pipelined behind `end` is unread: close alone could cost the client its `dne`. */
         close_gently(connection, CLOSE_MS);
         if (outcome == CLIENT_LEFT)
-            printf("Server connection closed by client ('%s', %s)\n", peer.host, peer.port);
+            say("Server connection closed by client ('%s', %s)", peer.host, peer.port);
     }
 
     (void)close(listener);
     if (outcome != END_RECEIVED && stop_time_left() == -1)
         return EXIT_FAILURE;
-    printf("Server termination called by %s\n", outcome == END_RECEIVED ? "\"end\"" : "signal");
+    say("Server termination called by %s", outcome == END_RECEIVED ? "\"end\"" : "signal");
     return EXIT_SUCCESS;
 }
