@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-    OUTPUT_PATIENCE_MS = 1000,
-    LINE_SIZE = 4 * 64 * 1024 + 100 /* v3 shows messages of 64 KiB, and a byte may take four */
-};
+enum { OUTPUT_PATIENCE_MS = 1000, LINE_SIZE = 1001 };
 
 /* A descriptor that the shell closed (`server >&-`) is filled with /dev/null, opened the wrong way
  * round: reading stdin or writing stdout still fails with EBADF, as it would have. */
@@ -50,41 +48,57 @@ void start_program(void)
  */
 static bool output_is_taken(void)
 {
-    static bool lost; /* guarded by stdout's lock */
+    static atomic_bool lost;
     struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
     lost = poll(&output, 1, lost ? 0 : OUTPUT_PATIENCE_MS) != 1;
     return !lost;
 }
 
-void say(const char *format, ...)
+static void write_output(const char *line, size_t size)
 {
-    static char line[LINE_SIZE]; /* guarded by stdout's lock */
-    va_list arguments;
-
-    flockfile(stdout);
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-
-    size_t size = length < 0 ? 0 : (size_t)length;
-    if (size > sizeof line - 1)
-        size = sizeof line - 1;
-    line[size++] = '\n'; /* the terminating NUL made room for it */
-    for (size_t done = 0; done < size && output_is_taken();) {
+    flockfile(stdout); /* another thread must not take the room that poll() has found */
+    while (size > 0 && output_is_taken()) {
         /* A pipe that has room at all has room for PIPE_BUF bytes; more could block. */
-        size_t rest = size - done;
-        ssize_t written = write(STDOUT_FILENO, line + done, rest < PIPE_BUF ? rest : PIPE_BUF);
+        ssize_t written = write(STDOUT_FILENO, line, size < PIPE_BUF ? size : PIPE_BUF);
         if (written == -1 && errno != EINTR)
             break; /* EPIPE: nobody will ever read it */
-        done += written > 0 ? (size_t)written : 0;
+        line += written > 0 ? written : 0;
+        size -= written > 0 ? (size_t)written : 0;
     }
     funlockfile(stdout);
 }
 
+void say(const char *format, ...)
+{
+    char line[LINE_SIZE];
+    char *text = line;
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return; /* an argument cannot be shown: there is no line */
+
+    size_t size = (size_t)length;
+    if (size >= sizeof line && (text = malloc(size + 1)) != NULL) {
+        va_start(arguments, format);
+        (void)vsnprintf(text, size + 1, format, arguments);
+        va_end(arguments);
+    } else if (size >= sizeof line) {
+        text = line; /* no memory: what has room */
+        size = sizeof line - 1;
+    }
+    text[size] = '\n'; /* in place of the NUL */
+    write_output(text, size + 1);
+    if (text != line)
+        free(text);
+}
+
 void complain(const char *format, ...)
 {
-    char line[1001];
+    char line[LINE_SIZE];
     va_list arguments;
 
     va_start(arguments, format);
@@ -94,7 +108,7 @@ void complain(const char *format, ...)
     size_t size = length < 0 ? 0 : (size_t)length;
     if (size > sizeof line - 1)
         size = sizeof line - 1;
-    line[size++] = '\n';
+    line[size++] = '\n'; /* in place of the NUL */
     while (write(STDERR_FILENO, line, size) == -1 && errno == EINTR)
         ;
 }
