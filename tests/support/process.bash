@@ -18,6 +18,8 @@ find_programs() {
 start() { # NAME COMMAND...
   local name=$1
   shift
+  : >"$dir/$name.out" # nobody takes the lines of a program of that name before for its lines
+  : >"$dir/$name.err"
   set -m # a group for each job; and, unlike without it, SIGINT is not ignored in it
   "$@" <>"${stdin_file:-/dev/null}" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" 3>&- 4>&- &
   pid=$!

@@ -1,0 +1,2007 @@
+#!/usr/bin/env bats
+# v3-reverse: messages in a byte stream, a protocol, and an end.
+#
+# The tests of the server use the probe as its client, and the tests of the client use the probe as
+# its server, so that a mistake in one program fails no test of the other. What a long answer has to
+# be is found by the probe too (reverse.c), not by the programs under test.
+#
+# golden/v3-server.txt and golden/v3-client.txt are the transcripts of the document that this stage
+# comes from.
+
+STAGE=v3-reverse
+load support/suite
+load support/contract
+
+# Helpers of this suite.
+
+# Sends each message to the server when the one before is answered, on one connection, and expects
+# the answer that stands behind it. Both as the probe's steps take them, with their endings.
+assert_answers() { # MESSAGE ANSWER [MESSAGE ANSWER]...
+  local steps=()
+  start_server
+  while [ $# -gt 0 ]; do
+    steps+=("send:$1" "expect:$2")
+    shift 2
+  done
+  probe connect 127.0.0.1 "$port" "${steps[@]}" half-close expect-eof
+  assert_serves
+}
+
+# Sends all of FILE to the server, which is to answer it with what is in ANSWERS, or else with what
+# the probe answers.
+assert_answers_file() { # FILE [ANSWERS]
+  local expected=${2:-$dir/expected_answers}
+  [ $# -eq 2 ] || "$SUPPORT/bin/probe" reverse "$1" >"$expected"
+  start_server -q
+  probe connect 127.0.0.1 "$port" "exchange:$1:$dir/answers"
+  assert_same_answers "$expected" "$dir/answers"
+}
+
+# Fails unless two files hold the same answers.
+assert_same_answers() { # EXPECTED RECEIVED
+  local offset
+  ! cmp -s "$1" "$2" || return 0
+  offset=$(($(cmp -l "$1" "$2" 2>/dev/null | awk 'NR == 1 { print $1 }') + 0))
+  offset=$((offset > 0 ? offset - 1 : $(size_of "$1") < $(size_of "$2") ? $(size_of "$1") : $(size_of "$2")))
+  explain "the answers are not what they should be" \
+    "expected" "$(size_of "$1") bytes: $(show_around "$1" "$offset")" \
+    "came back" "$(size_of "$2") bytes: $(show_around "$2" "$offset")" \
+    "the first difference" "byte $offset (marked >>>)" \
+    "it usually means" "${means:-"a message was torn where recv() ended, two became one, or its bytes were not put in the right order"}" \
+    "read" "${read_more:-man 2 recv: RETURN VALUE}"
+}
+
+# Whether the server still serves: a new client gets its answer.
+assert_serves() {
+  local means="${means:-}"
+  [ -n "$means" ] || means="the server is gone, or waits for the client before: only end and signals end it"
+  probe connect 127.0.0.1 "$port" 'send:still there\n' 'expect:ereht llits\n' half-close expect-eof
+}
+
+# Waits for the server's end after a message `end`.
+assert_server_ended() {
+  wait_for_exit "$server" "$LIMIT" "${means:-"the message end ends the server"}"
+  assert_status 0 "the message end ends the server in good order"
+  assert_last_line 'Server termination called by "end"'
+  assert_nothing_in "$server_err"
+}
+
+assert_last_line() { # LINE
+  [ "$(tail -n 1 "$server_out")" = "$1" ] || explain "the server's last line is missing" \
+    "expected" "$1" "got" "$(show_lines "$server_out")"
+}
+
+# Sends a signal to the server, which is to stop within 2 s: more only by what this machine adds.
+assert_stops() { # SIGNAL
+  kill "-$1" -- "-$server"
+  assert_has_stopped "$(now_ms)"
+}
+
+# Expects that the server stops within 2 s of a moment.
+assert_has_stopped() { # MOMENT
+  local took
+  wait_for_exit "$server" "$LIMIT" "${means:-"it waits for a client: accept(), recv() and send() are to give way to the signal"}"
+  took=$(($(now_ms) - $1))
+  assert_status 0 "${means:-"SIGINT and SIGTERM end it in good order: a handler makes them a request"}"
+  [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to stop" \
+    "expected" "2 s at most" "got" "$took ms" \
+    "it usually means" "${means:-"it waits for clients to read, or to close their end"}"
+  assert_last_line "Server termination called by signal"
+  assert_nothing_in "$server_err"
+}
+
+# Expects that a server that may wait uses no CPU time: 0.3 s of 1 s at most.
+assert_does_not_spin() { # [MEANING]
+  local before used
+  before=$(cpu_ticks "$server")
+  sleep 1 # measured, not waited for
+  used=$(($(cpu_ticks "$server") - before))
+  [ "$used" -le 30 ] || explain "the server spins" "CPU time in 1 s" "$used ticks of 10 ms" \
+    "it usually means" "${1:-}"
+}
+
+# Sends a message to the server, which is to show it, and its answer, as these texts.
+assert_server_shows() { # MESSAGE RECEIVED SENT
+  start_server
+  probe connect 127.0.0.1 "$port" "send:$1\\n" half-close recv-all
+  wait_for_line "$server_out" '^Server connection closed by client '
+  LC_ALL=C grep -aE '^Server (received|sent): ' "$server_out" >"$dir/shown"
+  printf 'Server received: %s\nServer sent: %s\n' "$2" "$3" |
+    assert_lines "$dir/shown" "the rules of what is shown of a message: common/text.h"
+}
+
+# Runs the client with messages on stdin (printf takes them as they stand here) against a fake
+# server that answers as it should, and expects this transcript behind its first line.
+assert_client_prints() { # MESSAGES <TRANSCRIPT
+  cat >"$dir/transcript"
+  fake_server reverse expect-end
+  # shellcheck disable=SC2059
+  printf "$1" >"$dir/in"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  { echo "Client connection made with server at 127.0.0.1 : $port" && cat "$dir/transcript"; } |
+    assert_lines "$client_out"
+  assert_nothing_in "$client_err"
+}
+
+# Starts the client, whose stdin is a pipe that stays open; type_line gives it a line.
+start_client_on_pipe() { # ARGUMENT...
+  mkfifo "$dir/client.in"
+  stdin_file=$dir/client.in start_client "$@"
+  wait_for_line "$client_out" '^Client connection made with server at '
+}
+
+type_line() { # LINE
+  printf '%s\n' "$1" 1<>"$dir/client.in"
+}
+
+# A message of N bytes: 0123456789012...
+digits() { # N
+  awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "%d", i % 10 }'
+}
+
+# Lines of text, N bytes in all, which differ; none is `end`.
+many_lines() { # N
+  awk -v n="$1" 'BEGIN { for (i = 0; size < n; i++) { line = sprintf("line %d of many: %s", i,
+    substr("abcdefghijklmnopqrstuvwxyz", 1, i % 26)); print line; size += length(line) + 1 } }'
+}
+
+# Text in UTF-8 with every kind of character: from U+0080 up to U+10FFFF in small steps, without
+# surrogates, in lines.
+all_planes() {
+  LC_ALL=C awk 'function put(number) { printf "%c", number }
+    BEGIN {
+      for (i = 128; i <= 1114111; i += i < 66000 ? 7 : 211) {
+        if (i >= 55296 && i <= 57343) continue
+        if (i < 2048) put(192 + int(i / 64))
+        else if (i < 65536) { put(224 + int(i / 4096)); put(128 + int(i / 64) % 64) }
+        else { put(240 + int(i / 262144)); put(128 + int(i / 4096) % 64); put(128 + int(i / 64) % 64) }
+        put(128 + i % 64)
+        if (++n % 3 == 0) printf "x"
+        if (n % 20 == 0) printf "\n"
+      }
+      printf "\n"
+    }'
+}
+
+# ---- The command line of the server ----
+
+@test "server: -h prints the usage on stdout and exits 0" {
+  assert_server_helps -h
+}
+
+@test "server: --help prints the usage on stdout and exits 0" {
+  assert_server_helps --help
+}
+
+@test "server: help is given wherever it is asked for before --, whatever else is wrong" {
+  assert_server_helps -q -h
+  assert_server_helps 127.0.0.1 0 --help
+  assert_server_helps 127.0.0.1 abc -h
+  assert_server_helps --unknown --help
+  assert_server_helps a b c d -h
+}
+
+@test "server: -h behind -- asks for no help: it is an operand" {
+  assert_server_refuses -- -h
+  assert_server_refuses 127.0.0.1 -- --help
+}
+
+@test "server: without operands it listens on port 7200" {
+  start server "${server_command[@]}"
+  server_out=$dir/server.out
+  server_err=$dir/server.err
+  either() { # the port may be in use on this machine: the message names it just as well
+    has_line "$server_out" '^Server can now receive from port 7200$' ||
+      has_line "$server_err" '^server: cannot listen on 0\.0\.0\.0:7200: .'
+  }
+  wait_until either || explain "the default address is not used" \
+    "expected" "Server can now receive from port 7200" "got" "$(show_lines "$server_out")" \
+    "on stderr" "$(show_lines "$server_err")"
+}
+
+@test "server: one operand is the port, and the host stays 0.0.0.0: all addresses of this machine" {
+  start_server_on 0
+  probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' half-close expect-eof
+  [ "$(uname)" = Linux ] || skip "this system has no 127.0.0.2"
+  means="it listens on one address alone: 0.0.0.0 (INADDR_ANY) stands for all of IPv4"
+  probe connect 127.0.0.2 "$port" 'send:two\n' 'expect:owt\n' half-close expect-eof
+}
+
+@test "server: two operands are the host and the port" {
+  start_server_on localhost 0
+  [ "$(uname)" = Linux ] || skip "this system has no 127.0.0.2"
+  start_server_on 127.0.0.2 0
+  probe connect 127.0.0.2 "$port" 'send:two\n' 'expect:owt\n' half-close expect-eof
+  means="HOST is not used: it listens on every address"
+  run ! probe connect 127.0.0.1 "$port"
+}
+
+@test "server: port 0 lets the system choose, and the ready line shows the port" {
+  start_server
+  [ "$port" -gt 0 ] || explain "the ready line shows port 0" "got" "$(show_lines "$server_out")" \
+    "it usually means" "the port was printed as it was asked for: getsockname() tells which one it became"
+  assert_serves
+}
+
+@test "server: a port that is not 0 is the port it listens on" {
+  reserve_port
+  go reserve
+  finish reserve
+  local wanted=$port
+  start_server_on 127.0.0.1 "$wanted"
+  assert_equal "$port" "$wanted"
+  assert_serves
+}
+
+@test "server: a port that is not a decimal number from 0 to 65535 is refused with exit 2" {
+  local limit=$((4 * SLOWNESS)) wrong
+  for wrong in "${wrong_ports[@]}"; do
+    assert_server_refuses "$wrong"
+    assert_server_refuses 127.0.0.1 "$wrong"
+  done
+}
+
+@test "server: a negative port is refused with exit 2, behind -- too" {
+  assert_server_refuses 127.0.0.1 -1
+  assert_server_refuses -- 127.0.0.1 -1
+}
+
+@test "server: too many operands are refused with exit 2" {
+  assert_server_refuses 127.0.0.1 0 more
+  assert_server_refuses -- 127.0.0.1 0 -q
+}
+
+@test "server: an unknown option is refused with exit 2, wherever it stands" {
+  assert_server_refuses -x
+  assert_server_refuses 127.0.0.1 0 -x
+  assert_server_refuses --unknown 127.0.0.1 0
+  assert_server_refuses -b 127.0.0.1 0
+}
+
+@test "server: -q may stand before, between and behind the operands" {
+  local arguments
+  for arguments in '-q 127.0.0.1 0' '127.0.0.1 -q 0' '127.0.0.1 0 -q' '0 -q' '-q -- 127.0.0.1 0'; do
+    # shellcheck disable=SC2086 # words
+    start_server_on $arguments
+    probe connect 127.0.0.1 "$port" 'send:end\n' 'expect:dne\n' expect-eof
+    assert_server_ended
+    assert_no_line_in "$server_out" '^Server (received|sent)' "-q was not seen in: $arguments"
+  done
+}
+
+@test "server: -- ends the options, before and between the operands" {
+  start_server_on -- 127.0.0.1 0
+  start_server_on 127.0.0.1 -- 0
+  assert_server_refuses -- -q
+}
+
+# ---- The command line of the client ----
+
+@test "client: -h prints the usage on stdout and exits 0" {
+  assert_client_helps -h
+}
+
+@test "client: --help prints the usage on stdout and exits 0" {
+  assert_client_helps --help
+}
+
+@test "client: help is given wherever it is asked for before --, whatever else is wrong" {
+  assert_client_helps 127.0.0.1 -h
+  assert_client_helps 127.0.0.1 abc --help
+  assert_client_helps 127.0.0.1 1 -h
+  assert_client_helps --unknown -h
+  assert_client_helps a b c d --help
+}
+
+@test "client: -h behind -- asks for no help: it is an operand" {
+  assert_client_refuses -- 127.0.0.1 -h
+  assert_client_refuses 127.0.0.1 -- --help
+}
+
+@test "client: without operands it connects to localhost port 7200" {
+  start_client
+  either() { # whether somebody listens there or not
+    has_line "$client_out" '^Client connection made with server at localhost : 7200$' ||
+      has_line "$client_err" '^client: cannot connect to localhost:7200: .'
+  }
+  wait_until either || explain "the default address is not used" \
+    "expected" "Client connection made with server at localhost : 7200" \
+    "got" "$(show_lines "$client_out")" "on stderr" "$(show_lines "$client_err")"
+}
+
+@test "client: one operand is the host, and the port stays 7200" {
+  [ "$(uname)" = Linux ] || skip "this system has no 127.0.0.2"
+  start_client 127.0.0.2
+  either() {
+    has_line "$client_out" '^Client connection made with server at 127\.0\.0\.2 : 7200$' ||
+      has_line "$client_err" '^client: cannot connect to 127\.0\.0\.2:7200: .'
+  }
+  wait_until either || explain "HOST is not used, or not the default port" \
+    "got" "$(show_lines "$client_out")" "on stderr" "$(show_lines "$client_err")"
+}
+
+@test "client: two operands are the host and the port" {
+  fake_server reverse expect-end
+  run_client 127.0.0.1 "$port" <<<end
+  assert_status 0
+  finish fake
+}
+
+@test "client: a port that is not a decimal number from 1 to 65535 is refused with exit 2" {
+  local limit=$((4 * SLOWNESS)) wrong
+  for wrong in 0 00 "${wrong_ports[@]}"; do
+    assert_client_refuses 127.0.0.1 "$wrong"
+  done
+}
+
+@test "client: a negative port is refused with exit 2, behind -- too" {
+  assert_client_refuses 127.0.0.1 -1
+  assert_client_refuses -- 127.0.0.1 -1
+}
+
+@test "client: too many operands are refused with exit 2" {
+  assert_client_refuses 127.0.0.1 1 more
+  assert_client_refuses -- 127.0.0.1 1 -h
+}
+
+@test "client: an unknown option is refused with exit 2, wherever it stands" {
+  assert_client_refuses -x
+  assert_client_refuses 127.0.0.1 1 -x
+  assert_client_refuses 127.0.0.1 --unknown 1
+  assert_client_refuses -b 127.0.0.1 1
+}
+
+@test "client: it has no -q: there is nothing to leave out" {
+  assert_client_refuses -q 127.0.0.1 1
+}
+
+@test "client: -- ends the options, before and between the operands" {
+  local arguments
+  for arguments in '-- 127.0.0.1 PORT' '127.0.0.1 -- PORT' '127.0.0.1 PORT --'; do
+    fake_server reverse expect-end
+    # shellcheck disable=SC2086 # words
+    run_client ${arguments/PORT/$port} <<<end
+    assert_status 0 "-- is no operand: $arguments"
+    finish fake
+  done
+}
+
+# ---- What the server prints ----
+
+@test "server: its transcript is the golden one" {
+  start_server
+  probe connect 127.0.0.1 "$port" who 'send:Josue\n' 'expect:eusoJ\n' 'send:Palacios\n' \
+    'expect:soicalaP\n' 'send:Soccer\n' 'expect:reccoS\n' 'send:end\n' 'expect:dne\n' expect-eof
+  assert_server_ended
+  local peer
+  peer=$(address_of probe)
+  sed "1s/7200/$port/; 2s/58813/${peer##*:}/" "$BATS_TEST_DIRNAME/golden/v3-server.txt" |
+    assert_lines "$server_out"
+}
+
+@test "server: it tells who comes and who leaves, and what stops it" {
+  start_server
+  probe connect 127.0.0.1 "$port" who 'send:one\n' 'expect:eno\n' half-close expect-eof
+  local first second
+  first=$(address_of probe)
+  probe connect 127.0.0.1 "$port" who 'send:two\n' 'expect:owt\n' close
+  second=$(address_of probe)
+  wait_for_line "$server_out" "^Server connection closed by client \('127\.0\.0\.1', ${second##*:}\)\$"
+  assert_stops TERM
+  assert_lines "$server_out" <<END
+Server can now receive from port $port
+Server connection made with client ('127.0.0.1', ${first##*:})
+Server received: one
+Server sent: eno
+Server connection closed by client ('127.0.0.1', ${first##*:})
+Server connection made with client ('127.0.0.1', ${second##*:})
+Server received: two
+Server sent: owt
+Server connection closed by client ('127.0.0.1', ${second##*:})
+Server termination called by signal
+END
+}
+
+@test "server: -q leaves out the lines on messages, and only those" {
+  start_server -q
+  probe connect 127.0.0.1 "$port" who 'send:one\n' 'expect:eno\n' half-close expect-eof
+  local first second
+  first=$(address_of probe)
+  probe connect 127.0.0.1 "$port" who 'send:end\n' 'expect:dne\n' expect-eof
+  second=$(address_of probe)
+  assert_server_ended
+  assert_lines "$server_out" <<END
+Server can now receive from port $port
+Server connection made with client ('127.0.0.1', ${first##*:})
+Server connection closed by client ('127.0.0.1', ${first##*:})
+Server connection made with client ('127.0.0.1', ${second##*:})
+Server termination called by "end"
+END
+}
+
+@test "server: each line is in the file as soon as it is printed, while the client stays" {
+  local buffered="stdout into a file holds back lines, unless it is made line-buffered: setvbuf()"
+  start_server
+  start_probe client connect 127.0.0.1 "$port" pause:connected 'send:one\n' 'expect:eno\n' \
+    pause:answered half-close
+  wait_for_pause client connected
+  wait_for_line "$server_out" '^Server connection made with client ' "$buffered"
+  go client
+  wait_for_pause client answered
+  wait_for_line "$server_out" '^Server received: one$' "$buffered"
+  wait_for_line "$server_out" '^Server sent: eno$' "$buffered"
+  go client
+  finish client
+  wait_for_line "$server_out" '^Server connection closed by client ' "$buffered"
+}
+
+@test "server: when the ready line comes, clients can connect" {
+  # The server finds its stdout full, and has to wait in printing the ready line. If it printed it
+  # before listen(), nobody could connect meanwhile.
+  reserve_port
+  go reserve
+  finish reserve
+  mkfifo "$dir/server.in"
+  stdin_file=$dir/server.in start server "$SUPPORT/bin/probe" choke \
+    "${server_command[@]}" 127.0.0.1 "$port"
+  server=$pid
+  means="the ready line is printed before listen(): a client that reads it and connects is refused"
+  start_probe client connect 127.0.0.1 "$port" retry "limit:$LIMIT" say:connected pause \
+    'send:end\n' 'expect:dne\n' expect-eof
+  wait_for_pause client
+  echo 1<>"$dir/server.in"
+  go client
+  finish client
+  wait_for_exit "$server"
+  assert_status 0
+}
+
+@test "server: quotes and backslashes stand as they are, newlines cannot, the rest is escaped" {
+  assert_server_shows 'say "hi"' 'say "hi"' '"ih" yas'
+  assert_server_shows 'a\\b' 'a\b' 'b\a'
+  assert_server_shows 'a\tb\rc' 'a\tb\rc' 'c\rb\ta'
+}
+
+@test "server: control characters are shown as \xHH, so that none drives the terminal" {
+  assert_server_shows '\x1b[2Jx' '\x1b[2Jx' 'xJ2[\x1b'
+  assert_server_shows '\x01\x08\x0b\x0c\x1f\x7f' '\x01\x08\x0b\x0c\x1f\x7f' '\x7f\x1f\x0c\x0b\x08\x01'
+  assert_server_shows 'm0[\x1b' 'm0[\x1b' '\x1b[0m'
+}
+
+@test "server: a NUL is shown as \x00 and ends nothing" {
+  assert_server_shows 'ab\0cd\0' 'ab\x00cd\x00' '\x00dc\x00ba'
+}
+
+@test "server: valid UTF-8 is shown as it is, C1 controls and invalid bytes are not" {
+  assert_server_shows 'ä€😀' 'ä€😀' '😀€ä'
+  assert_server_shows '\xc2\xa0x' $'\xc2\xa0x' $'x\xc2\xa0'
+  assert_server_shows '\xc2\x9b31m' '\xc2\x9b31m' 'm13\xc2\x9b'
+  assert_server_shows '\xff\xc3' '\xff\xc3' '\xc3\xff'
+  assert_server_shows '\xed\xa0\x80' '\xed\xa0\x80' '\x80\xa0\xed'
+  assert_server_shows 'm13\x9b\xc2' 'm13\x9b\xc2' '\xc2\x9b31m' # in reverse, nothing new arises
+}
+
+@test "server: an empty message is shown as nothing" {
+  assert_server_shows '' '' ''
+}
+
+@test "server: a message is never cut in what is shown" {
+  local text
+  text=$(digits 5000)
+  assert_server_shows "$text" "$text" "$(printf %s "$text" | rev)"
+}
+
+# ---- Messages ----
+
+@test "server: each message is answered with its characters in reverse order" {
+  assert_answers 'Josue\n' 'eusoJ\n' 'Palacios\n' 'soicalaP\n' 'Soccer\n' 'reccoS\n'
+}
+
+@test "server: messages of one, two and three characters are answered in reverse order" {
+  assert_answers 'a\n' 'a\n' 'ab\n' 'ba\n' 'abc\n' 'cba\n' 'abcd\n' 'dcba\n'
+}
+
+@test "server: an empty message has an empty answer" {
+  assert_answers '\n' '\n' '\r\n' '\r\n' '\n\n\n' '\n\n\n' 'a\n\nb\n' 'a\n\nb\n'
+}
+
+@test "server: an answer ends as its message did, with \n or with \r\n" {
+  assert_answers 'one\n' 'eno\n' 'two\r\n' 'owt\r\n' 'three\n' 'eerht\n'
+}
+
+@test "server: only the \r in front of the \n belongs to the ending, any other is a character" {
+  assert_answers 'a\rb\n' 'b\ra\n' '\ra\n' 'a\r\n' 'a\r\r\n' '\ra\r\n' '\r\r\r\n' '\r\r\r\n'
+}
+
+@test "server: a last message may end with the client's half-close, and so does its answer" {
+  start_server
+  means="what stands in front of the client's half-close is a message too, without an ending"
+  probe connect 127.0.0.1 "$port" send:last half-close expect:tsal expect-eof
+  probe connect 127.0.0.1 "$port" 'send:one\nlast' half-close 'expect:eno\ntsal' expect-eof
+  probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' send:x half-close expect:x expect-eof
+  assert_serves
+}
+
+@test "server: behind a last \n there is no message" {
+  start_server
+  means="the end of the stream ends a message only if there is one: no bytes are none"
+  probe connect 127.0.0.1 "$port" 'send:one\n' half-close 'expect:eno\n' expect-eof
+  probe connect 127.0.0.1 "$port" half-close expect-eof
+  wait_for_line "$server_out" '^Server connection closed by client '
+  assert_equal "$(grep -c '^Server received' "$server_out")" 1
+}
+
+@test "server: a \r in front of the client's half-close is a character: there is no \n behind it" {
+  start_server
+  probe connect 127.0.0.1 "$port" 'send:last\r' half-close 'expect:\rtsal' expect-eof
+}
+
+@test "server: a message that comes in two pieces is one message, wherever it is cut" {
+  local steps=() cut
+  printf 'a\303\244\342\202\254\360\237\230\200bc\r\n' >"$dir/in" # a ä € 😀 b c
+  for ((cut = 0; cut <= $(size_of "$dir/in"); cut++)); do
+    steps+=("split:$cut:$dir/in" 'expect:cb\xf0\x9f\x98\x80\xe2\x82\xac\xc3\xa4a\r\n')
+  done
+  start_server
+  means="what recv() returns is no message: it ends anywhere. Keep it until the newline has come"
+  probe connect 127.0.0.1 "$port" "${steps[@]}" half-close expect-eof
+}
+
+@test "server: three messages that come in two pieces are three, wherever they are cut" {
+  local steps=() cut
+  printf 'one\r\n\ntwo\n' >"$dir/in"
+  for ((cut = 0; cut <= $(size_of "$dir/in"); cut++)); do
+    steps+=("split:$cut:$dir/in" 'expect:eno\r\n\nowt\n')
+  done
+  start_server
+  means="what recv() returns is no message: it may be a part of one, or several, or both"
+  probe connect 127.0.0.1 "$port" "${steps[@]}" half-close expect-eof
+}
+
+@test "server: messages that come a byte at a time are answered" {
+  many_lines 3000 >"$dir/in"
+  "$SUPPORT/bin/probe" reverse "$dir/in" >"$dir/expected_answers"
+  start_server
+  means="recv() returned one byte, and that was taken for a message"
+  probe connect 127.0.0.1 "$port" "bytes:$dir/in" "recv:$(size_of "$dir/in"):$dir/answers" \
+    half-close expect-eof
+  assert_same_answers "$dir/expected_answers" "$dir/answers"
+}
+
+@test "server: of many messages in one send, each gets one answer" {
+  start_server
+  means="recv() returned several messages, and only the first was answered, or all as one"
+  probe connect 127.0.0.1 "$port" 'send:one\ntwo\nthree\n' 'expect:eno\nowt\neerht\n' \
+    half-close expect-eof
+  many_lines 60000 >"$dir/in"
+  "$SUPPORT/bin/probe" reverse "$dir/in" >"$dir/expected_answers"
+  probe connect 127.0.0.1 "$port" "send-file:$dir/in" half-close "recv-all:$dir/answers"
+  assert_same_answers "$dir/expected_answers" "$dir/answers"
+}
+
+@test "server: a message and a half are answered and kept" {
+  start_server
+  means="what stood behind the first newline was dropped, or answered before its own newline"
+  probe connect 127.0.0.1 "$port" 'send:one\ntw' 'expect:eno\n' 'send:o\nthr' 'expect:owt\n' \
+    'send:ee\n' 'expect:eerht\n' half-close expect-eof
+}
+
+@test "server: each message is answered at once, while the client stays connected" {
+  start_server
+  means="the server collects input until the client ends its half, or its buffer is full"
+  probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' 'send:two\n' 'expect:owt\n' \
+    half-close expect-eof
+}
+
+@test "server: a NUL is a character like any other" {
+  means="strlen(), strchr() and %s stop at a NUL: the size is what recv() returned"
+  assert_answers 'a\0b\n' 'b\0a\n' '\0\n' '\0\n' '\0\0x\n' 'x\0\0\n' '\0a\r\n' 'a\0\r\n'
+}
+
+@test "server: every byte value is a character, or ends a message" {
+  every_byte >"$dir/bytes"
+  local value byte
+  for ((value = 0; value < 256; value++)); do
+    byte=\\x$(printf %02x "$value")
+    # shellcheck disable=SC2059
+    printf "<$byte>\n$byte\n" >>"$dir/in"
+    if [ "$value" -eq 10 ]; then
+      printf '<\n>\n\n\n' >>"$dir/expected_answers"
+    else
+      # shellcheck disable=SC2059
+      printf ">$byte<\n$byte\n" >>"$dir/expected_answers"
+    fi
+  done
+  assert_answers_file "$dir/in" "$dir/expected_answers"
+}
+
+@test "server: 16 MB of random bytes are answered in order" {
+  # No e, so that no line can be `end`.
+  head -c 16777216 /dev/urandom | LC_ALL=C tr e E >"$dir/in"
+  assert_answers_file "$dir/in"
+}
+
+@test "server: 16 MB of lines are answered in order" {
+  many_lines 16777216 >"$dir/in"
+  assert_answers_file "$dir/in"
+}
+
+@test "server: a client that half-closes gets all answers, then the end" {
+  many_lines 300000 >"$dir/in"
+  means="the server gives up its client when recv() returns 0, with answers still to send"
+  assert_answers_file "$dir/in"
+}
+
+@test "server: the last answers are not lost when the client reads them after it was closed" {
+  many_lines 200000 >"$dir/in"
+  "$SUPPORT/bin/probe" reverse "$dir/in" >"$dir/expected_answers"
+  start_server -q
+  means="the connection was reset: close() with unread input, or with SO_LINGER 0, destroys what the client has not read yet"
+  start_probe client connect 127.0.0.1 "$port" "send-file:$dir/in" half-close pause \
+    "recv-all:$dir/answers"
+  wait_for_pause client
+  wait_for_line "$server_out" '^Server connection closed by client '
+  go client
+  finish client
+  assert_same_answers "$dir/expected_answers" "$dir/answers"
+}
+
+@test "server: a slow reader with a small buffer gets all answers" {
+  many_lines 400000 >"$dir/in"
+  "$SUPPORT/bin/probe" reverse "$dir/in" >"$dir/expected_answers"
+  start_server -q
+  probe connect 127.0.0.1 "$port" rcvbuf:4096 "exchange:$dir/in:$dir/answers"
+  assert_same_answers "$dir/expected_answers" "$dir/answers"
+}
+
+@test "server: stopped and continued in the middle of a send, it loses nothing" {
+  # The signals cut send() short: it returns less than it was given.
+  means="send() took less than it was given, and the rest was never sent"
+  many_lines 100000 >"$dir/in"
+  start_server -q
+  start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 "flood-file:$dir/in" pause half-close \
+    "recv-all:$dir/answers"
+  wait_for_pause client
+  local i sent
+  for i in 1 2 3; do
+    kill -STOP -- "-$server"
+    kill -CONT -- "-$server"
+  done
+  go client
+  finish client
+  sent=$(sed -n 's/^flooded //p' "$dir/client.out")
+  [ "$(size_of "$dir/answers")" -eq "$sent" ] || explain "bytes are missing in the answers" \
+    "sent" "$sent bytes" "came back" "$(size_of "$dir/answers") bytes" "it usually means" "$means" \
+    "read" "man 2 send, RETURN VALUE"
+}
+
+# ---- Characters ----
+
+@test "server: a character of several bytes keeps the order of its bytes" {
+  means="the bytes were reversed, not the characters: those of a UTF-8 code point belong together"
+  assert_answers 'äöü\n' 'üöä\n' '€uro\n' 'oru€\n' 'a😀b\n' 'b😀a\n' 'ä€😀x\n' 'x😀€ä\n'
+}
+
+@test "server: the first and the last character of each length are characters" {
+  # U+0080 U+07FF, U+0800 U+FFFF, U+10000 U+10FFFF, and those around the surrogates
+  assert_answers '\xc2\x80\xdf\xbf\n' '\xdf\xbf\xc2\x80\n' \
+    '\xe0\xa0\x80\xef\xbf\xbf\n' '\xef\xbf\xbf\xe0\xa0\x80\n' \
+    '\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\n' '\xf4\x8f\xbf\xbf\xf0\x90\x80\x80\n' \
+    '\xed\x9f\xbf\xee\x80\x80\n' '\xee\x80\x80\xed\x9f\xbf\n'
+}
+
+@test "server: a combining mark is a code point, and so a character of its own" {
+  assert_answers 'e\xcc\x81\n' '\xcc\x81e\n' '\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa\n' \
+    '\xf0\x9f\x87\xaa\xf0\x9f\x87\xa9\n'
+}
+
+@test "server: valid UTF-8 from all planes is reversed by code points" {
+  all_planes >"$dir/in"
+  means="not every valid form of UTF-8 was taken for one character (RFC 3629, section 4)"
+  assert_answers_file "$dir/in"
+}
+
+@test "server: reversing valid UTF-8 twice gives it back" {
+  all_planes >"$dir/in"
+  start_server -q
+  probe connect 127.0.0.1 "$port" "exchange:$dir/in:$dir/once"
+  probe connect 127.0.0.1 "$port" "exchange:$dir/once:$dir/twice"
+  assert_same_answers "$dir/in" "$dir/twice"
+  run ! cmp -s "$dir/in" "$dir/once" # it does something
+}
+
+@test "server: bytes that cannot be part of UTF-8 are characters of their own" {
+  assert_answers 'a\xffb\xfe\n' '\xfeb\xffa\n' '\xf5\xf8\xc0\xc1\n' '\xc1\xc0\xf8\xf5\n' \
+    '\xff\xc3\xa4\n' '\xc3\xa4\xff\n'
+}
+
+@test "server: a continuation byte without a lead byte is a character of its own" {
+  assert_answers '\x80\n' '\x80\n' 'a\x80\xbfb\n' 'b\xbf\x80a\n' '\xc3\xa4\xa4\n' '\xa4\xc3\xa4\n' \
+    '\xe2\x82\xac\x82\n' '\x82\xe2\x82\xac\n'
+}
+
+@test "server: of a truncated sequence each byte is a character" {
+  assert_answers '\xc3\n' '\xc3\n' 'x\xc3\n' '\xc3x\n' '\xc3x\n' 'x\xc3\n' \
+    '\xe2\x82\n' '\x82\xe2\n' '\xe2\x82x\n' 'x\x82\xe2\n' '\xe2x\n' 'x\xe2\n' \
+    '\xf0\x9f\x98\n' '\x98\x9f\xf0\n' '\xf0\x9f\x98x\n' 'x\x98\x9f\xf0\n' \
+    '\xc3\xc3\xa4\n' '\xc3\xa4\xc3\n' '\xe2\x82\xe2\x82\xac\n' '\xe2\x82\xac\x82\xe2\n' \
+    '\xf0\x9f\x98\xc3\xa4\n' '\xc3\xa4\x98\x9f\xf0\n'
+}
+
+@test "server: a sequence cut short by the ending does not swallow the ending" {
+  start_server
+  means="a lead byte made the server skip the bytes behind it, the newline too"
+  probe connect 127.0.0.1 "$port" 'send:a\xe2\nb\n' 'expect:\xe2a\nb\n' 'send:a\xf0\x9f\r\nb\n' \
+    'expect:\x9f\xf0a\r\nb\n' 'send:a\xf0\x9f' half-close 'expect:\x9f\xf0a' expect-eof
+}
+
+@test "server: overlong forms are no characters: each byte is one" {
+  assert_answers '\xc0\x80\n' '\x80\xc0\n' '\xc1\xbf\n' '\xbf\xc1\n' '\xe0\x80\x80\n' \
+    '\x80\x80\xe0\n' '\xe0\x9f\xbf\n' '\xbf\x9f\xe0\n' '\xf0\x80\x80\x80\n' '\x80\x80\x80\xf0\n' \
+    '\xf0\x8f\xbf\xbf\n' '\xbf\xbf\x8f\xf0\n'
+}
+
+@test "server: surrogates are no characters: each byte is one" {
+  assert_answers '\xed\xa0\x80\n' '\x80\xa0\xed\n' '\xed\xbf\xbf\n' '\xbf\xbf\xed\n' \
+    '\xed\xa0\xbd\xed\xb8\x80\n' '\x80\xb8\xed\xbd\xa0\xed\n'
+}
+
+@test "server: above U+10FFFF there are no characters: each byte is one" {
+  assert_answers '\xf4\x90\x80\x80\n' '\x80\x80\x90\xf4\n' '\xf5\x80\x80\x80\n' \
+    '\x80\x80\x80\xf5\n' '\xf8\x88\x80\x80\x80\n' '\x80\x80\x80\x88\xf8\n'
+}
+
+# ---- Long messages ----
+
+@test "server: 65,535 and 65,536 bytes are a message, with \n, with \r\n and with no ending" {
+  local size ending
+  start_server -q
+  for size in 65535 65536; do
+    digits "$size" >"$dir/message"
+    for ending in '' '\n' '\r\n'; do
+      # shellcheck disable=SC2059
+      { cat "$dir/message" && printf "$ending"; } >"$dir/in"
+      "$SUPPORT/bin/probe" reverse "$dir/in" >"$dir/expected_answers"
+      probe connect 127.0.0.1 "$port" "exchange:$dir/in:$dir/answers"
+      means="a message may have 65536 bytes, and its ending does not count ($size bytes, ending '$ending')"
+      assert_same_answers "$dir/expected_answers" "$dir/answers"
+    done
+  done
+  assert_nothing_in "$server_err"
+}
+
+@test "server: 65,537 bytes end the connection, with \n, with \r\n and with no ending" {
+  local ending steps
+  digits 65537 >"$dir/message"
+  for ending in '' '\n' '\r\n'; do
+    start_server
+    # shellcheck disable=SC2059
+    { cat "$dir/message" && printf "$ending"; } >"$dir/in"
+    steps=("send-file:$dir/in" expect-eof)
+    [ -n "$ending" ] || steps=("send-file:$dir/in" half-close expect-eof)
+    means="a message may have 65536 bytes at most: a longer one gets no answer and ends its connection"
+    probe connect 127.0.0.1 "$port" who "${steps[@]}"
+    local peer
+    peer=$(address_of probe)
+    wait_for_line "$server_err" "^server: message longer than 65536 bytes from ${peer//./\\.}\$"
+    assert_one_line "$server_err" '^server: message longer'
+    assert_serves
+    assert_no_line_in "$server_out" "^Server connection closed by client \('127\.0\.0\.1', ${peer##*:}\)\$" \
+      "the line on stderr stands in place of the line on its closing"
+  done
+}
+
+@test "server: 65,536 bytes and a \r are too many if no \n follows" {
+  { digits 65536 && printf '\r'; } >"$dir/in"
+  start_server
+  probe connect 127.0.0.1 "$port" "send-file:$dir/in" half-close expect-eof
+  wait_for_line "$server_err" '^server: message longer than 65536 bytes from 127\.0\.0\.1:[0-9]+$'
+  probe connect 127.0.0.1 "$port" "send-file:$dir/in" send:x expect-eof
+  assert_serves
+}
+
+@test "server: 65,536 bytes and an ending that comes in pieces are a message" {
+  { digits 65536 && printf '\r\n'; } >"$dir/in"
+  "$SUPPORT/bin/probe" reverse "$dir/in" >"$dir/expected_answers"
+  start_server -q
+  local cut
+  for cut in 65535 65536 65537; do
+    means="a \\r behind 65536 bytes may be the start of an ending: only the next byte tells"
+    probe connect 127.0.0.1 "$port" "split:$cut:$dir/in" "recv:65538:$dir/answers" half-close expect-eof
+    assert_same_answers "$dir/expected_answers" "$dir/answers"
+  done
+}
+
+@test "server: it does not wait for the end of a message that is too long already" {
+  head -c 1000000 /dev/zero | tr '\0' x >"$dir/in"
+  start_server
+  means="it collects a message without an end, however long"
+  probe connect 127.0.0.1 "$port" "send-file:$dir/in" expect-eof
+  wait_for_line "$server_err" '^server: message longer than 65536 bytes from 127\.0\.0\.1:[0-9]+$'
+  assert_serves
+}
+
+@test "server: the answers to what stood in front of a message too long are not lost" {
+  { printf 'one\ntwo\n' && digits 200000 && printf '\nthree\n'; } >"$dir/in"
+  start_server
+  means="close() with unread input sends a reset, which destroys what the client has not read yet"
+  start_probe client connect 127.0.0.1 "$port" "send-file:$dir/in" pause 'expect:eno\nowt\n' \
+    expect-eof
+  wait_for_pause client
+  wait_for_line "$server_err" '^server: message longer than 65536 bytes from 127\.0\.0\.1:[0-9]+$'
+  go client
+  finish client
+  assert_no_line_in "$server_out" '^Server received: three' "the connection had ended"
+}
+
+@test "server: a client that never ends its message costs it no more memory than the longest one" {
+  need_proc
+  start_server
+  local early late
+  assert_serves
+  early=$(proc_status "$server" VmHWM)
+  start_probe client connect 127.0.0.1 "$port" flood:30000000
+  wait_for_line "$server_err" '^server: message longer than 65536 bytes from '
+  assert_serves
+  late=$(proc_status "$server" VmHWM)
+  [ $((late - early)) -lt 10000 ] || explain "the memory grows with the message" \
+    "at first" "$early kB" "behind it" "$late kB" "it usually means" \
+    "the buffer grows until the newline comes: the protocol has a longest message for this"
+}
+
+@test "server: a client that sends and never reads costs it no more memory" {
+  need_proc
+  start_server -q
+  many_lines 1000000 >"$dir/in"
+  local early late
+  assert_serves
+  early=$(proc_status "$server" VmHWM)
+  start_probe client connect 127.0.0.1 "$port" "flood-file:$dir/in" pause
+  wait_for_pause client
+  late=$(proc_status "$server" VmHWM)
+  [ $((late - early)) -lt 10000 ] || explain "the memory grows with what the client does not read" \
+    "at first" "$early kB" "behind it" "$late kB" "it usually means" \
+    "answers are collected: as long as the client takes none, nothing more should be read from it"
+}
+
+# ---- The end ----
+
+@test "server: end is answered with dne, then the server closes and exits 0" {
+  start_server
+  probe connect 127.0.0.1 "$port" 'send:end\n' 'expect:dne\n' expect-eof
+  assert_server_ended
+}
+
+@test "server: end may have any ending: \r\n, or the client's half-close" {
+  start_server
+  probe connect 127.0.0.1 "$port" 'send:end\r\n' 'expect:dne\r\n' expect-eof
+  assert_server_ended
+  start_server
+  probe connect 127.0.0.1 "$port" send:end half-close expect:dne expect-eof
+  assert_server_ended
+  start_server
+  probe connect 127.0.0.1 "$port" 'send:one\nend' half-close 'expect:eno\ndne' expect-eof
+  assert_server_ended
+}
+
+@test "server: end in two segments is end" {
+  printf 'end\n' >"$dir/in"
+  local cut
+  for cut in 1 2 3; do
+    start_server
+    probe connect 127.0.0.1 "$port" "split:$cut:$dir/in" 'expect:dne\n' expect-eof
+    assert_server_ended
+  done
+  printf 'end\r\n' >"$dir/in"
+  start_server
+  probe connect 127.0.0.1 "$port" "bytes:$dir/in" 'expect:dne\r\n' expect-eof
+  assert_server_ended
+}
+
+@test "server: only end is end: ending, END, ' end', 'end ' and dne are messages like others" {
+  means="the whole message has to be end: strncmp(message, \"end\", 3) and strstr() find too much"
+  assert_answers 'ending\n' 'gnidne\n' 'END\n' 'DNE\n' ' end\n' 'dne \n' 'end \n' ' dne\n' \
+    'e nd\n' 'dn e\n' 'en\n' 'ne\n' 'dne\n' 'end\n' 'end\0\n' '\0dne\n' '\0end\n' 'dne\0\n' \
+    'end\r\r\n' '\rdne\r\n' 'the end\n' 'dne eht\n' 'e\nnd\n' 'e\ndn\n'
+}
+
+@test "server: the start of a message is not end" {
+  start_server
+  means="recv() returned just end, and the message went on: only its ending tells"
+  printf 'ending\n' >"$dir/in"
+  probe connect 127.0.0.1 "$port" "split:3:$dir/in" 'expect:gnidne\n' half-close expect-eof
+  printf 'the end\n' >"$dir/in"
+  probe connect 127.0.0.1 "$port" "split:4:$dir/in" 'expect:dne eht\n' half-close expect-eof
+  assert_serves
+}
+
+@test "server: messages in front of end, sent with it, are answered" {
+  start_server
+  probe connect 127.0.0.1 "$port" 'send:one\ntwo\nend\n' 'expect:eno\nowt\ndne\n' expect-eof
+  assert_server_ended
+}
+
+@test "server: what is pipelined behind end is ignored" {
+  start_server
+  probe connect 127.0.0.1 "$port" 'send:one\nend\ntwo\nthree' half-close 'expect:eno\ndne\n' expect-eof
+  assert_server_ended
+  assert_no_line_in "$server_out" 'two|three' "behind end nothing is a message"
+}
+
+@test "server: a megabyte behind end does not cost the client its dne" {
+  { printf 'end\n' && many_lines 1000000; } >"$dir/in"
+  start_server
+  means="the connection was reset: close() with unread input destroys what the client has not read yet. shutdown(SHUT_WR), then read until the client closes"
+  probe connect 127.0.0.1 "$port" "send-file:$dir/in" 'expect:dne\n' expect-eof
+  assert_server_ended
+}
+
+@test "server: a megabyte behind end does not cost a client its dne that reads it late" {
+  { printf 'end\n' && many_lines 1000000; } >"$dir/in"
+  start_server
+  means="the connection was reset: close() with unread input destroys what the client has not read yet. shutdown(SHUT_WR), then read until the client closes"
+  start_probe client connect 127.0.0.1 "$port" "send-file:$dir/in" half-close pause 'expect:dne\n' \
+    expect-eof
+  wait_for_pause client
+  assert_server_ended
+  go client
+  finish client
+}
+
+@test "server: behind end it exits within 2 s even if the client stays" {
+  start_server
+  start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:ready \
+    'send:end\n' 'expect:dne\n' pause:answered expect-eof
+  assert_ends_in_time
+  go client
+  finish client
+}
+
+@test "server: behind end it exits within 2 s even if the client goes on sending" {
+  many_lines 100000 >"$dir/in"
+  start_server
+  start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:ready \
+    'send:end\n' "flood-file:$dir/in"
+  assert_ends_in_time
+}
+
+# Expects that the server ends within 2 s when its client goes on, which pauses before `end`.
+assert_ends_in_time() {
+  local before took
+  wait_for_pause client ready
+  before=$(now_ms)
+  go client
+  means="it waits until the client closes its end, which may be never" assert_server_ended
+  took=$(($(now_ms) - before))
+  [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to end" \
+    "expected" "2 s at most" "got" "$took ms" \
+    "it usually means" "it waits until the client closes its end, which may be never"
+}
+
+@test "server: when it ends, clients that still wait are closed" {
+  start_server
+  start_probe first connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause 'send:end\n' \
+    'expect:dne\n' expect-eof
+  wait_for_pause first
+  start_probe second connect 127.0.0.1 "$port" 'send:two\n' say:waiting expect-end
+  wait_for_line "$dir/second.out" '^waiting$'
+  go first
+  finish first
+  assert_server_ended
+  wait_for_exit "$probe_second" "$LIMIT" "the second client waits for ever: the listener was not closed"
+  [ "$status" -ne 3 ] || explain "the second client waits for ever"
+  assert_no_line_in "$server_out" '^Server received: two' "behind end nobody is served"
+}
+
+# ---- One client after another ----
+
+@test "server: a client that leaves without end makes room for the next" {
+  start_server
+  local i
+  for i in 1 2 3 4 5; do
+    probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' close
+  done
+  assert_serves
+}
+
+@test "server: what a client left unfinished is not given to the next" {
+  start_server
+  means="the buffer still held what the client before had sent without an ending"
+  probe connect 127.0.0.1 "$port" 'send:one\nunfinis' 'expect:eno\n' reset
+  probe connect 127.0.0.1 "$port" 'send:hed\n' 'expect:deh\n' half-close expect-eof
+}
+
+@test "server: two clients wait their turn, in the order they came" {
+  start_server
+  start_probe first connect 127.0.0.1 "$port" who 'send:1a\n' 'expect:a1\n' pause 'send:1b\n' \
+    'expect:b1\n' half-close expect-eof
+  wait_for_pause first
+  start_probe second connect 127.0.0.1 "$port" who 'send:2\n' pause 'expect:2\n' half-close expect-eof
+  wait_for_pause second
+  start_probe third connect 127.0.0.1 "$port" who 'send:3\n' pause 'expect:3\n' half-close expect-eof
+  wait_for_pause third
+  go second
+  go third
+  go first
+  finish first
+  finish second
+  finish third
+  wait_until served_three || true
+  sed -n "s/^Server connection made with client ('127.0.0.1', \([0-9]*\))/made \1/p
+    s/^Server connection closed by client ('127.0.0.1', \([0-9]*\))/closed \1/p
+    s/^Server received: /received /p" "$server_out" >"$dir/order"
+  local one two three
+  one=$(address_of first) two=$(address_of second) three=$(address_of third)
+  assert_lines "$dir/order" "one client at a time, and those who came first are served first" <<END
+made ${one##*:}
+received 1a
+received 1b
+closed ${one##*:}
+made ${two##*:}
+received 2
+closed ${two##*:}
+made ${three##*:}
+received 3
+closed ${three##*:}
+END
+}
+
+served_three() {
+  [ "$(grep -c '^Server connection closed by client' "$server_out")" -eq 3 ]
+}
+
+@test "server: waiting for a client that says nothing, while another waits, takes no CPU time" {
+  need_proc
+  start_server
+  start_probe first connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause
+  wait_for_pause first
+  start_probe second connect 127.0.0.1 "$port" 'send:two\n' pause
+  wait_for_pause second
+  assert_does_not_spin "poll() tells again and again of the client that waits, and it is not served yet"
+}
+
+@test "server: waiting for a client that does not read takes no CPU time" {
+  need_proc
+  many_lines 100000 >"$dir/in"
+  start_server -q
+  start_probe client connect 127.0.0.1 "$port" "flood-file:$dir/in" pause
+  wait_for_pause client
+  assert_does_not_spin "send() on a full socket that does not block fails with EAGAIN: wait with poll()"
+}
+
+@test "server: hundreds of clients can wait in its backlog" {
+  local most=100
+  if [ "$(cat /proc/sys/net/core/somaxconn 2>/dev/null || echo 0)" -ge 400 ]; then
+    most=300
+  fi
+  start_server
+  kill -STOP -- "-$server" # it accepts nobody: all of them wait
+  means="the backlog given to listen() is short: SOMAXCONN is the longest there is"
+  start_probe clients crowd "$most" 127.0.0.1 "$port" "limit:$LIMIT" say:connected 'send:hello\n' \
+    half-close pause 'expect:olleh\n' expect-eof
+  wait_for_pause clients
+  kill -CONT -- "-$server"
+  go clients
+  means="who waits in the backlog is served when the clients before have left"
+  finish clients
+}
+
+# ---- The server and bad clients ----
+
+@test "server: clients that connect and leave without a word do it no harm" {
+  start_server
+  probe connect 127.0.0.1 "$port" close
+  probe connect 127.0.0.1 "$port" half-close expect-eof
+  probe crowd 20 127.0.0.1 "$port" close
+  assert_serves
+}
+
+@test "server: a client that resets the connection does it no harm" {
+  start_server
+  means="recv() failed with ECONNRESET: the client is gone, and that is no failure of the server"
+  probe connect 127.0.0.1 "$port" who 'send:one\n' 'expect:eno\n' reset
+  local peer
+  peer=$(address_of probe)
+  wait_for_line "$server_out" "^Server connection closed by client \('127\.0\.0\.1', ${peer##*:}\)\$"
+  assert_serves
+  assert_nothing_in "$server_err"
+}
+
+@test "server: clients that reset at once do it no harm" {
+  start_server
+  means="accept(), getpeername() or recv() failed: that client is gone, the others are not"
+  probe connect 127.0.0.1 "$port" reset
+  probe crowd 20 127.0.0.1 "$port" reset
+  assert_serves
+}
+
+@test "server: a client that resets while it waits for its turn does it no harm" {
+  start_server
+  start_probe first connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause
+  wait_for_pause first
+  probe crowd 3 127.0.0.1 "$port" 'send:two\n' reset
+  go first
+  finish first
+  assert_serves
+}
+
+@test "server: writing to a client that is gone does not end it (SIGPIPE)" {
+  start_server
+  start_probe client connect 127.0.0.1 "$port" pause 'send:hello\nagain\n' half-close reset
+  wait_for_pause client
+  wait_for_line "$server_out" '^Server connection made with client '
+  kill -STOP -- "-$server" # it wakes up with messages to answer, and nobody to answer to
+  go client
+  finish client
+  kill -CONT -- "-$server"
+  means="a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
+  assert_serves
+}
+
+@test "server: a client that vanishes in mid-send does it no harm" {
+  many_lines 3000000 >"$dir/in"
+  start_server -q
+  probe connect 127.0.0.1 "$port" "flood-file:$dir/in" close
+  assert_serves
+  probe connect 127.0.0.1 "$port" 'send:in the middle of a mess' close
+  assert_serves
+}
+
+@test "server: a client that never reads, and leaves, does it no harm" {
+  many_lines 100000 >"$dir/in"
+  start_server -q
+  probe connect 127.0.0.1 "$port" rcvbuf:4096 "flood-file:$dir/in" reset
+  assert_serves
+}
+
+# ---- Stopping the server ----
+
+@test "server: SIGINT stops it, before a client comes and while it serves one" {
+  start_server
+  assert_stops INT
+  start_server
+  start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause expect-eof
+  wait_for_pause client
+  assert_stops INT
+  go client
+  finish client
+}
+
+@test "server: SIGTERM stops it, before a client comes and while it serves one" {
+  start_server
+  assert_stops TERM
+  start_server
+  start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause expect-eof
+  wait_for_pause client
+  assert_stops TERM
+  go client
+  finish client
+}
+
+@test "server: a signal stops it within 2 s while a client does not read" {
+  many_lines 100000 >"$dir/in"
+  start_server -q
+  start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 "flood-file:$dir/in" pause
+  wait_for_pause client
+  means="it waits in send() for a client that does not read"
+  assert_stops TERM
+}
+
+@test "server: a signal stops it within 2 s while a client keeps it busy" {
+  many_lines 1000000 >"$dir/in"
+  local i
+  for i in 1 2 3 4 5 6; do
+    cat "$dir/in" "$dir/in" "$dir/in" "$dir/in" "$dir/in"
+  done >"$dir/busy"
+  start_server
+  start_probe client connect 127.0.0.1 "$port" "exchange:$dir/busy:$dir/answers"
+  wait_until test -s "$dir/answers"
+  means="as long as something comes, it answers: it has to look at the clock, too"
+  assert_stops INT
+}
+
+@test "server: a signal stops it within 2 s while clients wait their turn" {
+  start_server
+  start_probe first connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause
+  wait_for_pause first
+  start_probe others crowd 10 127.0.0.1 "$port" 'send:two\n' pause expect-end
+  wait_for_pause others
+  means="it takes the next client when it should stop accepting"
+  assert_stops TERM
+  go others
+  wait_for_exit "$probe_others" "$LIMIT" "clients that wait in the backlog wait for ever: the listener was not closed"
+}
+
+@test "server: a signal stops it within 2 s while it gets rid of a message too long" {
+  start_server
+  start_probe client connect 127.0.0.1 "$port" flood pause
+  wait_for_line "$server_err" '^server: message longer than 65536 bytes from '
+  local before
+  before=$(now_ms)
+  kill -TERM -- "-$server"
+  wait_for_exit "$server"
+  assert_status 0
+  [ $(($(now_ms) - before)) -le $((2000 * SLOWNESS + 500)) ] ||
+    explain "the server is slow to stop" "expected" "2 s at most"
+  assert_last_line "Server termination called by signal"
+}
+
+@test "server: messages that have arrived when the signal comes are answered, read or not" {
+  local signal
+  for signal in INT TERM; do
+    start_server
+    start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:answered \
+      'send:late\nlater\n' pause:sent 'expect:etal\nretal\n' expect-eof
+    wait_for_pause client answered
+    kill -STOP -- "-$server"
+    go client
+    wait_for_pause client sent
+    local before
+    before=$(now_ms)
+    kill "-$signal" -- "-$server" # it finds the signal and the messages at once
+    kill -CONT -- "-$server"
+    go client
+    means="the signal won: look whether something has arrived before closing, and answer it"
+    finish client
+    assert_has_stopped "$before"
+  done
+}
+
+@test "server: the answers that it sends at the end are not lost" {
+  start_server
+  start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:answered \
+    'send:late\nunfinished' pause:sent 'expect:etal\n' expect-eof
+  wait_for_pause client answered
+  kill -STOP -- "-$server"
+  go client
+  wait_for_pause client sent
+  kill -TERM -- "-$server"
+  kill -CONT -- "-$server"
+  means="close() with unread input sends a reset, which destroys what the client has not read yet"
+  wait_for_exit "$server"
+  go client
+  finish client
+}
+
+@test "server: end that has arrived when the signal comes is still answered" {
+  start_server
+  start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:answered \
+    'send:end\n' pause:sent 'expect:dne\n' expect-eof
+  wait_for_pause client answered
+  kill -STOP -- "-$server"
+  go client
+  wait_for_pause client sent
+  kill -TERM -- "-$server"
+  kill -CONT -- "-$server"
+  go client
+  finish client
+  wait_for_exit "$server"
+  assert_status 0
+  assert_line_in "$server_out" '^Server termination called by ("end"|signal)$'
+}
+
+@test "server: many signals stop it as one does" {
+  start_server
+  start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause
+  wait_for_pause client
+  local before i
+  before=$(now_ms)
+  for i in INT TERM INT TERM INT TERM; do
+    kill "-$i" -- "-$server" 2>/dev/null || true
+  done
+  assert_has_stopped "$before"
+}
+
+# ---- The server and the system ----
+
+@test "server: interrupted system calls (EINTR) are done again" {
+  command -v strace >/dev/null || skip "strace is not installed: it makes calls fail with EINTR"
+  strace -qq -o /dev/null -e trace=accept true 2>/dev/null || skip "strace is not allowed here"
+  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
+  server_command=(strace -f -qq -o /dev/null
+    -e "inject=accept,accept4,poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,recvfrom,recvmsg,sendto,sendmsg:error=EINTR:when=1+2"
+    "${server_command[@]}")
+  start_server
+  means="accept(), poll(), recv() or send() failed with EINTR: a signal came first, nothing is lost, ask again"
+  probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' 'send:two\n' 'expect:owt\n' \
+    half-close expect-eof
+  probe connect 127.0.0.1 "$port" 'send:three\n' 'expect:eerht\n' half-close expect-eof
+}
+
+@test "server: a lone client on IPv6 is served" {
+  need_ipv6
+  start_server_on ::1 0
+  probe connect ::1 "$port" who 'send:one\n' 'expect:eno\n' half-close expect-eof
+  local peer
+  peer=$(address_of probe)
+  assert_line_in "$server_out" "^Server connection made with client \('::1', ${peer##*:}"
+  head -c 70000 /dev/zero | tr '\0' x >"$dir/in"
+  probe connect ::1 "$port" who "send-file:$dir/in" expect-eof
+  peer=$(address_of probe)
+  wait_for_line "$server_err" "^server: message longer than 65536 bytes from \[::1\]:${peer##*:}\$" \
+    "an IPv6 address stands in brackets in front of a port"
+}
+
+@test "server: it can be restarted on its port at once, after a signal and after end" {
+  local steps wanted
+  for steps in 'pause expect-eof' 'send:end\n expect:dne\n pause expect-eof'; do
+    start_server
+    wanted=$port
+    # shellcheck disable=SC2086 # words
+    start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' $steps close
+    wait_for_pause client
+    kill -TERM -- "-$server" 2>/dev/null || true # the server's side closes first: there the old connection lingers
+    wait_for_exit "$server"
+    go client
+    finish client
+    start server "${server_command[@]}" 127.0.0.1 "$wanted"
+    server=$pid
+    wait_until has_line_or_is_gone "$server_out" "$(ready_regex)" "$server"
+    has_line "$server_out" "$(ready_regex)" || explain "the server cannot be started again" \
+      "on stderr" "$(show_lines "$server_err")" "it usually means" \
+      "SO_REUSEADDR is missing: without it, bind() fails for a minute after a connection on that port" \
+      "read" "man 7 socket, SO_REUSEADDR; RFC 9293, 3.6.1"
+    port=$wanted assert_serves
+    kill -TERM -- "-$server"
+    wait_for_exit "$server"
+  done
+}
+
+@test "server: a port that another server uses is a failure, one line and exit 1" {
+  start_server
+  local used=$port
+  hang_means="two servers on one port: SO_REUSEPORT lets them share it, SO_REUSEADDR does not" \
+    run_to_end second "${server_command[@]}" 127.0.0.1 "$used"
+  assert_status 1
+  assert_nothing_in "$dir/second.out" "no ready line before listen() has succeeded"
+  assert_one_line "$dir/second.err" "^server: cannot listen on 127\.0\.0\.1:$used: ."
+  assert_serves # the first one has not noticed
+}
+
+@test "server: an address that is not this machine's is a failure, one line and exit 1" {
+  run_server 192.0.2.1 0
+  assert_status 1
+  assert_nothing_in "$server_out" "no ready line before listen() has succeeded"
+  assert_one_line "$server_err" '^server: cannot listen on 192\.0\.2\.1:0: .'
+}
+
+@test "server: a port that needs a permission is a failure, one line and exit 1" {
+  [ "$(id -u)" -ne 0 ] || skip "root may use any port"
+  [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)" -gt 1 ] ||
+    skip "anybody may use any port here"
+  run_server 127.0.0.1 1
+  assert_status 1
+  assert_nothing_in "$server_out"
+  assert_one_line "$server_err" '^server: cannot listen on 127\.0\.0\.1:1: .'
+}
+
+@test "server: an unknown host is a failure, one line and exit 1" {
+  export RES_OPTIONS='attempts:1 timeout:1' # where a name server is asked, it need not wait long
+  limit=$((30 * SLOWNESS)) run_server host.invalid 0
+  assert_status 1
+  assert_nothing_in "$server_out"
+  assert_one_line "$server_err" '^server: cannot listen on host\.invalid:0: .'
+}
+
+@test "server: it goes on serving when nobody reads its output any more" {
+  mkfifo "$dir/output"
+  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
+  server=$pid
+  local ready
+  exec 5<"$dir/output"
+  read -r ready <&5
+  exec 5<&- # as head -1 does
+  port=${ready##* }
+  means="a write to a closed pipe raises SIGPIPE, which ends the process unless it is ignored"
+  probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' 'send:two\n' 'expect:owt\n' \
+    half-close expect-eof
+  probe connect 127.0.0.1 "$port" 'send:end\n' 'expect:dne\n' expect-eof
+  wait_for_exit "$server"
+  assert_status 0 "the output is lost, the service is not"
+}
+
+@test "server: started with descriptors closed, it sends just the answers" {
+  reserve_port
+  go reserve
+  finish reserve
+  start_closed() {
+    case $1 in
+      stdin) exec "${server_command[@]}" 127.0.0.1 "$port" <&- ;;
+      stdout) exec "${server_command[@]}" 127.0.0.1 "$port" <&- >&- ;;
+      stderr) exec "${server_command[@]}" 127.0.0.1 "$port" <&- 2>&- ;;
+      all) exec "${server_command[@]}" 127.0.0.1 "$port" <&- >&- 2>&- ;;
+    esac
+  }
+  { echo one && digits 70000; } >"$dir/in"
+  local closed
+  for closed in stdin stdout stderr all; do
+    start server start_closed "$closed"
+    server=$pid
+    means="a socket got descriptor 1 or 2, and what is printed goes to the client ($closed closed)"
+    probe connect 127.0.0.1 "$port" retry "limit:$LIMIT" "send-file:$dir/in" 'expect:eno\n' expect-eof
+    probe connect 127.0.0.1 "$port" 'send:end\n' 'expect:dne\n' expect-eof
+    wait_for_exit "$server"
+  done
+}
+
+@test "server: it raises its soft limit on open files to the hard limit" {
+  [ -r /proc/self/limits ] || skip "this system has no /proc/PID/limits"
+  start_limited() { ulimit -Sn 100 && exec "${server_command[@]}" 127.0.0.1 0; }
+  start server start_limited
+  server=$pid
+  wait_for_line "$dir/server.out" "$(ready_regex)"
+  awk '/^Max open files/ { exit $4 != $5 }' "/proc/$server/limits" ||
+    explain "the soft limit on open files is not raised" \
+      "got" "$(grep 'open files' "/proc/$server/limits")" "read" "man 2 setrlimit"
+}
+
+# Takes all free descriptors from the server, and sends it a client.
+starve_server() { # NAME
+  prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" ||
+    skip "prlimit is not allowed here"
+  kill -STOP -- "-$server" # accept() has its descriptor before it waits: it has to begin anew
+  kill -CONT -- "-$server"
+  start_probe "$1" connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' half-close expect-eof
+}
+
+lines_on_stderr() { # N
+  [ "$(awk 'END { print NR }' "$server_err")" -ge "$1" ]
+}
+
+@test "server: out of descriptors it says so once, does not spin, and serves as soon as it can" {
+  need_proc
+  command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
+  start_server
+  starve_server client
+  wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
+  assert_does_not_spin "accept() fails with EMFILE again and again, as long as the client waits"
+  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
+  prlimit --pid "$server" --nofile=200:
+  finish client
+  assert_serves
+  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
+  starve_server again
+  wait_until lines_on_stderr 2 ||
+    explain "a second episode is not told" "got" "$(show_lines "$server_err")"
+  prlimit --pid "$server" --nofile=200:
+  finish again
+  lines_on_stderr 2
+}
+
+@test "server: out of descriptors it stops when it is told to" {
+  need_proc
+  command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
+  start_server
+  starve_server client
+  wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
+  local before
+  before=$(now_ms)
+  kill -TERM -- "-$server"
+  wait_for_exit "$server"
+  assert_status 0
+  [ $(($(now_ms) - before)) -le $((2000 * SLOWNESS + 500)) ] ||
+    explain "the server is slow to stop" "expected" "2 s at most"
+  assert_last_line "Server termination called by signal"
+}
+
+# ---- The client ----
+
+@test "client: its transcript from a pipe is the golden one" {
+  fake_server reverse expect-end
+  printf 'Josue\nPalacios\nSoccer\nend\n' >"$dir/in"
+  run_client localhost "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  sed "1s/7200/$port/" "$BATS_TEST_DIRNAME/golden/v3-client.txt" | assert_lines "$client_out"
+  assert_nothing_in "$client_err"
+}
+
+@test "client: it sends each line as a message, and nothing else" {
+  printf 'Josue\nPalacios\n\nä€😀\n' >"$dir/in"
+  fake_server "reverse:$dir/received"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  means="the client sent more than the message and its newline, or less"
+  finish fake
+  assert_same_bytes "$dir/in" "$dir/received"
+}
+
+@test "client: it sends the next message when the one before is answered" {
+  fake_server 'expect:one\n' expect-nothing 'send:eno\n' 'expect:two\n' 'send:owt\n' expect-eof
+  printf 'one\ntwo\n' >"$dir/in"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+}
+
+@test "client: it says that it is connected, and asks, before there is any input" {
+  fake_server pause
+  start_client_on_pipe 127.0.0.1 "$port"
+  wait_for_line "$client_out" "^Client connection made with server at 127\.0\.0\.1 : $port\$" \
+    "stdout into a file holds back lines, unless it is made line-buffered: setvbuf()"
+  asked() { [ "$(tail -n 1 "$client_out")" = "Client enter message: " ]; }
+  wait_until asked || explain "the client does not ask" "got" "$(show_lines "$client_out")" \
+    "it usually means" "a prompt has no newline, and stays in the buffer of stdout: fflush()"
+}
+
+@test "client: each answer is shown as soon as it comes, while the client stays" {
+  fake_server reverse expect-end
+  start_client_on_pipe 127.0.0.1 "$port"
+  type_line one
+  wait_for_line "$client_out" '^Client enter message: one$'
+  wait_for_line "$client_out" '^Client received: eno$' "the answer is held back in a buffer"
+  type_line two
+  wait_for_line "$client_out" '^Client received: owt$' "the answer is held back in a buffer"
+  type_line end
+  wait_for_exit "$client"
+  assert_status 0
+}
+
+@test "client: end answered with dne ends the dialogue, and the input behind it is left" {
+  assert_client_prints 'one\nend\ntwo\n' <<END
+Client enter message: one
+Client received: eno
+Client enter message: end
+Client received: dne
+Client termination called by message "end" and response "dne"
+END
+}
+
+@test "client: after end it does not wait for more input, or for the server to close" {
+  fake_server reverse pause
+  start_client_on_pipe 127.0.0.1 "$port"
+  type_line end
+  wait_for_exit "$client" "$LIMIT" "dne has come: it is time to go"
+  assert_status 0
+}
+
+@test "client: only end ends the dialogue: ending, END and dne do not" {
+  assert_client_prints 'ending\nEND\ndne\n end\nend\n' <<END
+Client enter message: ending
+Client received: gnidne
+Client enter message: END
+Client received: DNE
+Client enter message: dne
+Client received: end
+Client enter message:  end
+Client received: dne 
+Client enter message: end
+Client received: dne
+Client termination called by message "end" and response "dne"
+END
+}
+
+@test "client: dne as an answer to something else does not end the dialogue" {
+  fake_server 'expect:one\n' 'send:dne\n' 'expect:two\n' 'send:owt\n' expect-eof
+  printf 'one\ntwo\n' >"$dir/in"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  assert_no_line_in "$client_out" '^Client termination'
+}
+
+@test "client: end answered with something else is not taken for dne" {
+  fake_server 'expect:end\n' 'send:end\n' expect-end
+  run_client 127.0.0.1 "$port" <<<end
+  assert_line_in "$client_out" '^Client received: end$'
+  assert_no_line_in "$client_out" '^Client termination'
+}
+
+@test "client: end with a \r\n, as on other systems, is end" {
+  fake_server expect:end 'send:dne\r\n' expect-end
+  printf 'end\r\n' >"$dir/in"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0 "the \\r in front of the newline belongs to the ending"
+  assert_line_in "$client_out" '^Client termination called by message "end" and response "dne"$'
+}
+
+@test "client: a \r\n at the end of an answer is not shown" {
+  fake_server 'expect:one\n' 'send:eno\r\n' expect-eof
+  run_client 127.0.0.1 "$port" <<<one
+  assert_status 0
+  finish fake
+  assert_line_in "$client_out" '^Client received: eno$'
+}
+
+@test "client: at the end of input without end it closes and exits 0, with a newline" {
+  assert_client_prints 'one\n' <<END
+Client enter message: one
+Client received: eno
+Client enter message: 
+END
+}
+
+@test "client: without any input it closes and exits 0, with a newline" {
+  assert_client_prints '' <<END
+Client enter message: 
+END
+}
+
+@test "client: an unended last line of input is a message too" {
+  assert_client_prints 'one\ntwo' <<END
+Client enter message: one
+Client received: eno
+Client enter message: two
+Client received: owt
+Client enter message: 
+END
+  assert_client_prints 'one\nend' <<END
+Client enter message: one
+Client received: eno
+Client enter message: end
+Client received: dne
+Client termination called by message "end" and response "dne"
+END
+}
+
+@test "client: an empty message is a message: it does not freeze, and prints both lines" {
+  hang_means="an empty message was not sent, and an answer is waited for"
+  assert_client_prints '\n\none\n' <<END
+Client enter message: 
+Client received: 
+Client enter message: 
+Client received: 
+Client enter message: one
+Client received: eno
+Client enter message: 
+END
+}
+
+@test "client: a NUL is a character like any other" {
+  printf 'a\0b\n\0\n' >"$dir/in"
+  fake_server "reverse:$dir/received"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  assert_same_bytes "$dir/in" "$dir/received"
+  assert_lines "$client_out" "fgets(), strlen() and %s stop at a NUL" <<END
+Client connection made with server at 127.0.0.1 : $port
+Client enter message: a\x00b
+Client received: b\x00a
+Client enter message: \x00
+Client received: \x00
+Client enter message: 
+END
+}
+
+@test "client: what is shown is escaped, so that no message drives the terminal" {
+  assert_client_prints 'a\033[31m\n\302\2331m\n\377\303\n' <<'END'
+Client enter message: a\x1b[31m
+Client received: m13[\x1ba
+Client enter message: \xc2\x9b1m
+Client received: m1\xc2\x9b
+Client enter message: \xff\xc3
+Client received: \xc3\xff
+Client enter message: 
+END
+}
+
+@test "client: quotes, backslashes and valid UTF-8 are shown as they are" {
+  assert_client_prints 'say "hi" \\ ä€😀\n\ta\n' <<'END'
+Client enter message: say "hi" \ ä€😀
+Client received: 😀€ä \ "ih" yas
+Client enter message: \ta
+Client received: a\t
+Client enter message: 
+END
+}
+
+@test "client: a message is never cut in what is shown" {
+  local text
+  text=$(digits 5000)
+  assert_client_prints "$text\n" <<END
+Client enter message: $text
+Client received: $(printf %s "$text" | rev)
+Client enter message: 
+END
+}
+
+@test "client: an answer that comes in pieces is received in full" {
+  fake_server 'expect:Josue\n' send:eus pause send:oJ pause 'send:\n' expect-eof
+  start_client_on_pipe 127.0.0.1 "$port"
+  type_line Josue
+  wait_for_pause fake
+  sleep 0.1 # makes it likely that the first piece is read alone; the test holds without
+  assert_no_line_in "$client_out" '^Client received' "what recv() returns is no answer: the newline ends it"
+  go fake
+  go fake
+  wait_for_line "$client_out" '^Client received: eusoJ$' \
+    "one recv() may return a part of the answer: call it until the newline has come"
+}
+
+@test "client: an answer that comes a byte at a time is received in full" {
+  printf 'eusoJ\n' >"$dir/answer"
+  fake_server 'expect:Josue\n' "bytes:$dir/answer" expect-eof
+  run_client 127.0.0.1 "$port" <<<Josue
+  assert_status 0
+  finish fake
+  assert_line_in "$client_out" '^Client received: eusoJ$'
+}
+
+@test "client: 65,536 bytes are a message, however little the socket buffers hold" {
+  { digits 65536 && printf '\n'; } >"$dir/in"
+  fake_server rcvbuf:2048 sndbuf:2048 "reverse:$dir/received"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  assert_same_bytes "$dir/in" "$dir/received"
+  { printf 'Client received: ' && digits 65536 | rev && echo; } >"$dir/line"
+  grep '^Client received: ' "$client_out" | assert_same_lines "$dir/line"
+}
+
+assert_same_lines() { # FILE <LINES
+  cat >"$dir/lines"
+  assert_same_bytes "$1" "$dir/lines"
+}
+
+@test "client: 65,536 bytes are a message with \r\n, and as an unended last line" {
+  local ending
+  for ending in '\r\n' ''; do
+    # shellcheck disable=SC2059
+    { digits 65536 && printf "$ending"; } >"$dir/in"
+    fake_server reverse
+    run_client 127.0.0.1 "$port" <"$dir/in"
+    assert_status 0
+    assert_nothing_in "$client_err" "the ending does not count"
+    finish fake
+  done
+}
+
+@test "client: a line too long to send is refused with one line, and the client goes on" {
+  local size
+  for size in 65537 65538 65539 200000; do
+    { echo one && digits "$size" && printf '\ntwo\n'; } >"$dir/in"
+    fake_server 'expect:one\n' 'send:eno\n' 'expect:two\n' 'send:owt\n' expect-eof
+    run_client 127.0.0.1 "$port" <"$dir/in"
+    assert_status 0 "a line too long is refused, and the next one asked for ($size bytes)"
+    means="of a line too long ($size bytes) nothing is sent, not even its rest"
+    finish fake
+    assert_one_line "$client_err" '^client: .'
+    assert_line_in "$client_out" 'Client enter message: two$'
+    assert_line_in "$client_out" '^Client received: owt$'
+  done
+}
+
+@test "client: an unended last line too long to send is refused with one line" {
+  digits 65537 >"$dir/in"
+  fake_server expect-eof
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  assert_one_line "$client_err" '^client: .'
+}
+
+@test "client: a line that never ends costs it no more memory than the longest message" {
+  need_proc
+  head -c 30000000 /dev/zero >"$dir/in"
+  echo >>"$dir/in"
+  fake_server 'expect:one\n' pause
+  start_client_on_pipe 127.0.0.1 "$port"
+  wait_for_line "$client_out" '^Client connection made'
+  local early late
+  early=$(proc_status "$client" VmHWM)
+  cat "$dir/in" 1<>"$dir/client.in"
+  type_line one
+  wait_for_pause fake
+  late=$(proc_status "$client" VmHWM)
+  [ $((late - early)) -lt 10000 ] || explain "the memory grows with the line" \
+    "at first" "$early kB" "behind it" "$late kB"
+}
+
+@test "client: 1 MB of random lines is sent as it stands" {
+  # No \r, which might belong to an ending, and no e, so that no line can be `end`.
+  head -c 1000000 /dev/urandom | LC_ALL=C tr e E | LC_ALL=C tr '\r' R >"$dir/in"
+  echo >>"$dir/in"
+  fake_server "reverse:$dir/received"
+  limit=$((60 * SLOWNESS)) run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  assert_same_bytes "$dir/in" "$dir/received"
+  assert_equal "$(grep -c '^Client received: ' "$client_out")" "$(awk 'END { print NR }' "$dir/in")"
+}
+
+@test "client: a server that closes before the answer is a failure" {
+  fake_server 'expect:one\n' half-close expect-end
+  run_client 127.0.0.1 "$port" <<<one
+  assert_client_fails '^client: connection closed by server$' "recv() returned 0: the server has closed, and nothing more will come"
+}
+
+@test "client: a server that closes in the middle of the answer is a failure" {
+  fake_server 'expect:one\n' send:en half-close expect-end
+  run_client 127.0.0.1 "$port" <<<one
+  assert_client_fails '^client: connection closed by server$' "recv() returned 0: the server has closed, and nothing more will come"
+}
+
+@test "client: a server that closes after some messages is a failure" {
+  fake_server 'expect:one\n' 'send:eno\n' 'expect:two\n' close
+  printf 'one\ntwo\nthree\n' >"$dir/in"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_client_fails '^client: connection closed by server$' "recv() returned 0: the server has closed, and nothing more will come"
+  assert_line_in "$client_out" '^Client received: eno$'
+}
+
+@test "client: a server that resets the connection is a failure" {
+  fake_server 'expect:one\n' send:en reset
+  run_client 127.0.0.1 "$port" <<<one
+  assert_client_fails '^client: connection closed by server$' "recv() failed with ECONNRESET"
+}
+
+@test "client: writing to a server that is gone is a failure, not the client's death (SIGPIPE)" {
+  fake_server 'expect:one\n' 'send:eno\n' half-close reset
+  start_client_on_pipe 127.0.0.1 "$port"
+  type_line one
+  wait_for_line "$client_out" '^Client received: eno$'
+  finish fake
+  type_line two
+  wait_for_exit "$client"
+  assert_client_fails '^client: connection closed by server$' "a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
+}
+
+@test "client: a refused connection is a failure, one line and exit 1" {
+  reserve_port
+  run_client 127.0.0.1 "$port" </dev/null
+  assert_client_fails "^client: cannot connect to 127\.0\.0\.1:$port: ."
+  assert_nothing_in "$client_out" "there was no connection to tell of"
+}
+
+@test "client: an unknown host is a failure, one line and exit 1" {
+  export RES_OPTIONS='attempts:1 timeout:1' # where a name server is asked, it need not wait long
+  limit=$((30 * SLOWNESS)) run_client host.invalid 1
+  assert_client_fails '^client: cannot connect to host\.invalid:1: .'
+  assert_nothing_in "$client_out"
+}
+
+@test "client: it tries every address of a host in turn" {
+  printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
+  # shellcheck disable=SC2016 # the inner shell expands them
+  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$dir/hosts")
+  "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
+  client_command=("${with_hosts[@]}" "${client_command[@]}")
+  local address
+  for address in 127.0.0.1 127.0.0.2; do
+    fake_server "on:$address" reverse
+    run_client two.test "$port" <<<end
+    assert_status 0 "two.test is 127.0.0.1 and 127.0.0.2: when one refuses, the other is tried"
+    finish fake
+    assert_line_in "$client_out" "^Client connection made with server at two\.test : $port\$" \
+      "the server is named as on the command line"
+  done
+}
+
+@test "client: localhost is found, on IPv4 and on IPv6" {
+  fake_server reverse
+  run_client localhost "$port" <<<end
+  assert_status 0 "localhost may be ::1 and 127.0.0.1: when one refuses, the other is tried"
+  finish fake
+  getent ahostsv6 localhost 2>/dev/null | grep -q '^::1 ' || skip "localhost is not ::1 here"
+  need_ipv6
+  fake_server on:::1 reverse
+  run_client localhost "$port" <<<end
+  assert_status 0
+  finish fake
+}
+
+@test "client: HOST may be an IPv6 address" {
+  need_ipv6
+  fake_server on:::1 reverse
+  run_client ::1 "$port" <<<end
+  assert_status 0
+  finish fake
+  assert_line_in "$client_out" "^Client connection made with server at (::1|\[::1\]) : $port\$"
+}
+
+@test "client: stopped and continued while it waits, it goes on" {
+  fake_server 'expect:one\n' pause 'send:eno\n' 'expect:two\n' 'send:owt\n' pause:done
+  start_client_on_pipe 127.0.0.1 "$port"
+  type_line one
+  wait_for_pause fake
+  kill -STOP -- "-$client"
+  kill -CONT -- "-$client"
+  go fake
+  wait_for_line "$client_out" '^Client received: eno$'
+  kill -STOP -- "-$client"
+  kill -CONT -- "-$client"
+  type_line two
+  wait_for_line "$client_out" '^Client received: owt$'
+}
+
+@test "client: interrupted system calls (EINTR) are done again" {
+  command -v strace >/dev/null || skip "strace is not installed: it makes calls fail with EINTR"
+  strace -qq -o /dev/null -e trace=accept true 2>/dev/null || skip "strace is not allowed here"
+  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
+  client_command=(strace -f -qq -o /dev/null
+    -e "inject=recvfrom,recvmsg,sendto,sendmsg,poll,ppoll,select,pselect6:error=EINTR:when=1+2"
+    "${client_command[@]}")
+  fake_server reverse
+  printf 'one\ntwo\nend\n' >"$dir/in"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0 "recv() or send() failed with EINTR: a signal came first, nothing is lost, ask again"
+  finish fake
+}
+
+@test "client: a disk that is full is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  fake_server reverse expect-end
+  stdout_file=/dev/full run_client 127.0.0.1 "$port" <<<end
+  assert_status 1 "the result of printing was not checked: fflush(), ferror()"
+  assert_line_in "$client_err" '^client: .'
+}
+
+@test "client: started with stdout closed, it sends messages and nothing else" {
+  fake_server "reverse:$dir/received" expect-end
+  start_closed() { exec "${client_command[@]}" 127.0.0.1 "$port" <"$dir/in" >&-; }
+  echo end >"$dir/in"
+  start client start_closed
+  wait_for_exit "$pid"
+  finish fake
+  [ ! -s "$dir/received" ] || # it may also give up at once: nobody can see what it shows
+    { means="the socket got descriptor 1, and what is printed goes to the server" &&
+      assert_same_bytes "$dir/in" "$dir/received"; }
+}
+
+@test "client: started with stdin closed, it takes nothing from elsewhere for input" {
+  fake_server 'send:one\n' "recv-all:$dir/received"
+  start_closed() { exec "${client_command[@]}" 127.0.0.1 "$port" <&-; }
+  start client start_closed
+  client=$pid
+  means="the socket got descriptor 0: the client reads from the server what it should read from stdin"
+  wait_for_exit "$client" "$LIMIT" "$means"
+  [ "$status" -le 1 ] || assert_status 1
+  wait_for_exit "$probe_fake"
+  assert_nothing_in "$dir/received" "$means"
+}
+
+# ---- Both together ----
+
+@test "server and client: both print the golden transcripts, and exit 0" {
+  start_server
+  printf 'Josue\nPalacios\nSoccer\nend\n' >"$dir/in"
+  run_client localhost "$port" <"$dir/in"
+  assert_status 0
+  assert_server_ended
+  sed "1s/7200/$port/" "$BATS_TEST_DIRNAME/golden/v3-client.txt" | assert_lines "$client_out"
+  sed "2s/, [0-9]*/, PORT/" "$server_out" >"$dir/server.transcript"
+  sed "1s/7200/$port/; 2s/, [0-9]*/, PORT/" "$BATS_TEST_DIRNAME/golden/v3-server.txt" |
+    assert_lines "$dir/server.transcript"
+}
+
+@test "server and client: on their default port they print the golden transcripts to the letter" {
+  # A network of its own, where port 7200 is free. Only the client's port differs.
+  local network=(unshare -rn sh -c 'ip link set lo up && exec "$@"' sh)
+  "${network[@]}" true 2>/dev/null || skip "this system lets no test have its own network"
+  # shellcheck disable=SC2016 # the inner shell expands them
+  both() {
+    "${network[@]}" bash -c 'eval "$1 &"; tries=0
+      until grep -q . "$3/server.out" || [ "$((tries += 1))" -gt 500 ]; do sleep 0.02; done
+      eval "$2" && wait' bash \
+      "$(quote_words "${server_command[@]}") >$(quote_words "$dir/server.out")" \
+      "$(quote_words "${client_command[@]}") <$(quote_words "$dir/in")" "$dir"
+  }
+  printf 'Josue\nPalacios\nSoccer\nend\n' >"$dir/in"
+  : >"$dir/server.out"
+  server_out=$dir/server.out
+  client_out=$dir/client.out
+  start client both
+  wait_for_exit "$pid"
+  assert_status 0
+  assert_lines "$client_out" <"$BATS_TEST_DIRNAME/golden/v3-client.txt"
+  sed "2s/, [0-9]*/, 58813/" "$server_out" >"$dir/server.transcript"
+  assert_lines "$dir/server.transcript" <"$BATS_TEST_DIRNAME/golden/v3-server.txt"
+}
+
+quote_words() { # WORD...
+  printf '%q ' "$@"
+}
+
+@test "server and client: long messages, empty ones, NULs and invalid UTF-8 come back reversed" {
+  { digits 65536 && printf '\n\n\0a\0\n\xe2\x82\n\xf0\x9f\x98\x80!\r\nend\n'; } >"$dir/in"
+  start_server
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0
+  assert_server_ended
+  sed -n 's/^Client received: //p' "$client_out" >"$dir/shown"
+  { digits 65536 | rev && printf '\n\n\\x00a\\x00\n\\x82\\xe2\n!😀\ndne\n'; } |
+    assert_lines "$dir/shown"
+}
