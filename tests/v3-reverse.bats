@@ -601,10 +601,9 @@ END
 }
 
 @test "server: every byte value is a character, or ends a message" {
-  every_byte >"$dir/bytes"
   local value byte
   for ((value = 0; value < 256; value++)); do
-    byte=\\x$(printf %02x "$value")
+    printf -v byte '\\x%02x' "$value"
     # shellcheck disable=SC2059
     printf "<$byte>\n$byte\n" >>"$dir/in"
     if [ "$value" -eq 10 ]; then
@@ -1498,6 +1497,44 @@ lines_on_stderr() { # N
   assert_nothing_in "$client_err"
 }
 
+@test "client: its transcript on a terminal is the golden one too" {
+  client_command=("$SUPPORT/bin/probe" keyboard "${client_command[@]}")
+  fake_server reverse expect-end
+  start_client_on_pipe localhost "$port"
+  local text asked=0
+  for text in Josue Palacios Soccer end; do
+    asked=$((asked + 1))
+    wait_until has_asked "$asked" || explain "the client does not ask" "got" "$(show_lines "$client_out")"
+    type_line "$text"
+  done
+  wait_for_exit "$client"
+  assert_status 0
+  sed "1s/7200/$port/" "$BATS_TEST_DIRNAME/golden/v3-client.txt" |
+    assert_lines "$client_out" "a terminal shows what is typed: the client need not, isatty() tells"
+  assert_nothing_in "$client_err"
+}
+
+# Whether the client has asked for a message so many times, and waits.
+has_asked() { # N
+  [ "$(grep -c '^Client enter message: ' "$client_out")" -eq "$1" ] &&
+    [ "$(tail -n 1 "$client_out")" = "Client enter message: " ]
+}
+
+@test "client: on a terminal, the end of input (Ctrl-D) ends it as elsewhere" {
+  client_command=("$SUPPORT/bin/probe" keyboard "${client_command[@]}")
+  fake_server reverse expect-end
+  start_client_on_pipe 127.0.0.1 "$port"
+  wait_until has_asked 1
+  type_line one
+  wait_until has_asked 2
+  printf '\004' 1<>"$dir/client.in"
+  wait_for_exit "$client"
+  assert_status 0
+  finish fake
+  assert_line_in "$client_out" '^Client received: eno$'
+  assert_nothing_in "$client_err"
+}
+
 @test "client: it sends each line as a message, and nothing else" {
   printf 'Josue\nPalacios\n\nä€😀\n' >"$dir/in"
   fake_server "reverse:$dir/received"
@@ -1521,8 +1558,7 @@ lines_on_stderr() { # N
   start_client_on_pipe 127.0.0.1 "$port"
   wait_for_line "$client_out" "^Client connection made with server at 127\.0\.0\.1 : $port\$" \
     "stdout into a file holds back lines, unless it is made line-buffered: setvbuf()"
-  asked() { [ "$(tail -n 1 "$client_out")" = "Client enter message: " ]; }
-  wait_until asked || explain "the client does not ask" "got" "$(show_lines "$client_out")" \
+  wait_until has_asked 1 || explain "the client does not ask" "got" "$(show_lines "$client_out")" \
     "it usually means" "a prompt has no newline, and stays in the buffer of stdout: fflush()"
 }
 

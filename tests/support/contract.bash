@@ -53,9 +53,10 @@ repeat() { # N TEXT
 }
 
 every_byte() {
-  local i
+  local i byte
   for ((i = 0; i < 256; i++)); do
+    printf -v byte '\\x%02x' "$i"
     # shellcheck disable=SC2059
-    printf "\\x$(printf %02x "$i")"
+    printf "$byte"
   done
 }

@@ -10,6 +10,7 @@
  *                                 it to its own stdout
  *     probe terminal COMMAND...   runs COMMAND, which finds its stdout a terminal, and copies what
  *                                 it prints to its own stdout; exits as COMMAND does
+ *     probe keyboard COMMAND...   the same with stdin: what comes on the probe's own is typed there
  *     probe show FILE [OFFSET [SIZE]]   prints a file's bytes, escaped, on one line
  *     probe show-lines FILE             prints a file's lines, with harmful bytes as \xHH
  *     probe reverse FILE                what a reverse-echo server answers to these messages
@@ -331,7 +332,9 @@ int main(int argc, char *argv[])
     if (strcmp(role, "listen-crowd") == 0 && argc > 2)
         return run_server(strtoul(argv[2], NULL, 10), argv + 3);
     if (strcmp(role, "terminal") == 0 && argc > 2)
-        return run_in_terminal(argv + 2);
+        return run_in_terminal(argv + 2, false);
+    if (strcmp(role, "keyboard") == 0 && argc > 2)
+        return run_in_terminal(argv + 2, true);
     if (strcmp(role, "reserve") == 0)
         return reserve(argv + 2);
     if (strcmp(role, "show") == 0 && argc > 2)
