@@ -1,0 +1,134 @@
+"""v1.1: an echo server for many clients in one thread.  Usage: server.py [-q] [[HOST] PORT]
+
+New: poll says which sockets are ready. A client's next piece is read when the last one is gone,
+so that a client that does not read costs one piece of memory and nobody's time.
+"""
+import os
+import select
+import socket
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import (PIECE, Acceptor, Stop, addr, command_line, listen_on, out, quoted,
+                    raise_descriptor_limit, run, server_operands, unread)
+
+
+class Connection:
+    def __init__(self, sock, address, quiet):
+        sock.setblocking(False)
+        self.sock, self.name, self.quiet = sock, addr(address), quiet
+        self.owed = memoryview(b"")  # read, and not yet echoed
+        self.left = None             # once stopping: the bytes that had arrived, and are unread
+        self.draining = False        # all is echoed and our half is closed; the rest is thrown away
+
+    def step(self):
+        """Does what is possible now. Gives False when the connection is over."""
+        try:
+            if self.draining:
+                return bool(self.sock.recv(PIECE))
+            if not self.owed and self.left != 0:
+                data = self.sock.recv(PIECE if self.left is None else min(PIECE, self.left))
+                if not data:
+                    return False
+                if self.left is not None:
+                    self.left -= len(data)
+                if not self.quiet:
+                    out.line(f"Server echoes {quoted(data)} to {self.name}")
+                self.owed = memoryview(data)
+            if self.owed:
+                self.owed = self.owed[self.sock.send(self.owed):]
+            self.end_half()
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return True
+
+    def stop(self):
+        """From now on takes no more than what has already arrived."""
+        self.left = unread(self.sock)
+        try:
+            self.end_half()
+        except OSError:
+            pass  # reset: the next step sees it
+
+    def end_half(self):
+        if self.left == 0 and not self.owed and not self.draining:
+            self.draining = True
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def events(self):
+        return select.POLLOUT if self.owed else select.POLLIN
+
+
+class Server:
+    def __init__(self, listener, quiet):
+        self.acceptor, self.stop, self.quiet = Acceptor(listener), Stop(), quiet
+        self.poll, self.connections, self.total = select.poll(), {}, 0
+
+    def serve(self):
+        listener = self.acceptor.listener
+        self.poll.register(self.stop.fd, select.POLLIN)
+        while not self.stop.check():
+            wait = self.acceptor.timeout()
+            if wait is None:
+                self.poll.register(listener, select.POLLIN)
+            for fd, _ in self.poll.poll(wait):
+                if fd in self.connections:
+                    self.step(fd)
+            self.accept()
+            if self.acceptor.timeout() is not None and wait is None:
+                self.poll.unregister(listener)
+        while self.accept():
+            pass  # whoever was there before the signal
+        if self.acceptor.timeout() is None:
+            self.poll.unregister(listener)
+        listener.close()
+
+    def accept(self):
+        client = self.acceptor.accept()
+        if client:
+            self.total += 1
+            connection = Connection(*client, self.quiet)
+            self.connections[client[0].fileno()] = connection
+            self.poll.register(client[0], select.POLLIN)
+            out.line(f"Server accepts connection from {connection.name}")
+        return client
+
+    def step(self, fd):
+        connection = self.connections[fd]
+        if connection.step():
+            self.poll.modify(fd, connection.events())
+        else:
+            self.close(fd)
+
+    def close(self, fd):
+        connection = self.connections.pop(fd)
+        self.poll.unregister(fd)
+        out.line(f"Server closes connection to {connection.name}")
+        connection.sock.close()
+
+    def finish(self):
+        self.poll.unregister(self.stop.fd)
+        for connection in self.connections.values():
+            connection.stop()
+        while self.connections and self.stop.time_left():
+            for fd, _ in self.poll.poll(self.stop.time_left() * 1000):
+                self.step(fd)
+        for fd in list(self.connections):
+            self.close(fd)
+        out.line(f"Server stops after {self.total} connections")
+
+
+def main():
+    options, operands, usage = command_line("[-q] [[HOST] PORT]", "q", 2)
+    host, port = server_operands(operands, usage, "127.0.0.1", 65432)
+    raise_descriptor_limit()
+    listener = listen_on(host, port)
+    server = Server(listener, "q" in options)
+    out.line(f"Server listens on {addr(listener.getsockname())}")
+    server.serve()
+    server.finish()
+
+
+run(main, is_server=True)
