@@ -6,43 +6,9 @@
 
 STAGE=v1.0-single
 load support/suite
+load support/contract
 
 # Helpers of this suite.
-
-# Runs the server with a wrong command line, and expects it to be refused.
-assert_server_refuses() { # ARGUMENT...
-  run_server "$@"
-  assert_refused server "$*" "$server_out" "$server_err"
-}
-
-assert_client_refuses() { # ARGUMENT...
-  hang_means="the client should have refused this command line, and connects instead"
-  run_client "$@"
-  assert_refused client "$*" "$client_out" "$client_err"
-}
-
-assert_refused() { # PROGRAM COMMAND_LINE STDOUT STDERR
-  assert_status 2 "the command line ($2) is wrong: it is refused with exit status 2. atoi() takes everything; strtol() takes blanks, signs and what stands behind the digits"
-  assert_nothing_in "$3" "mistakes and the usage go to stderr"
-  assert_line_in "$4" "^$1: ." "the message begins with the program's name"
-  assert_line_in "$4" '[Uu]sage: ' "the usage follows the message"
-}
-
-assert_server_helps() { # ARGUMENT...
-  run_server "$@"
-  assert_help "$server_out" "$server_err"
-}
-
-assert_client_helps() { # ARGUMENT...
-  run_client "$@"
-  assert_help "$client_out" "$client_err"
-}
-
-assert_help() { # STDOUT STDERR
-  assert_status 0 "asking for help is no mistake"
-  assert_line_in "$1" '[Uu]sage: ' "help that was asked for goes to stdout"
-  assert_nothing_in "$2"
-}
 
 # Waits for the server's end, and expects it to have served its client.
 assert_server_done() {
@@ -87,27 +53,6 @@ Client sends $2
 Client receives $2
 Client closes connection to 127.0.0.1:$port
 END
-}
-
-repeat() { # N TEXT
-  local i
-  for ((i = 0; i < $1; i++)); do
-    printf %s "$2"
-  done
-}
-
-every_byte() {
-  local i
-  for ((i = 0; i < 256; i++)); do
-    # shellcheck disable=SC2059
-    printf "\\x$(printf %02x "$i")"
-  done
-}
-
-# A client that fails: exit status 1, and one line on stderr.
-assert_client_fails() { # REGEX MEANING
-  assert_status 1 "$2"
-  assert_one_line "$client_err" "$1" "$2"
 }
 
 # ---- The command line of the server ----
