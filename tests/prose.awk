@@ -92,10 +92,15 @@ function check_command(at, line,    commands, count, words, many, i, j) {
 # its list <!-- elsewhere: ... -->; a file; a command.
 function check_span(at, span,    name, count, words) {
     if (index(elsewhere, ", " span ",") || index(transcripts, span)) return
+    if (span ~ /^make( |$)/) { check_make(at, span); return }
+    if (span ~ /^--?[a-z]+$/) {
+        if (!index(usage_pool, "[" span "]") && !index(usage_pool, " " span " ") && !index(usage_pool, " " span ","))
+            mistake(at, "there is no option `" span "`")
+        return
+    }
     name = span
     if (sub(/\(\)$/, "", name) && stands_in(pool, name "(")) return
     if (name == span && stands_in(pool, span)) return
-    if (span ~ /^make( |$)/) { check_make(at, span); return }
     count = split(span, words, " ")
     if (words[1] == "diff") { check_command(at, span); return }
     if (find_path(words[1]) != "" && words[1] !~ /^-/) { check_command(at, span); return }
@@ -277,7 +282,8 @@ function in_block(at, line) {
 BEGIN {
     own_pool = read_files(sources)
     before_pool = before == "" ? "" : read_files(before)
-    pool = own_pool before_pool read_files(also)
+    usage_pool = own_pool before_pool
+    pool = usage_pool read_files(also)
     printf "" > (plan "/plan")
 }
 
