@@ -50,8 +50,12 @@ static bool output_is_taken(void)
 {
     static atomic_bool lost;
     struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    int patience = lost ? 0 : OUTPUT_PATIENCE_MS;
+    int ready;
 
-    lost = poll(&output, 1, lost ? 0 : OUTPUT_PATIENCE_MS) != 1;
+    while ((ready = poll(&output, 1, patience)) == -1 && errno == EINTR)
+        patience = 0; /* it may be the signal to stop: just look once more */
+    lost = ready != 1;
     return !lost;
 }
 

@@ -188,15 +188,10 @@ static void exchange(struct client *client, unsigned i)
     }
 }
 
-/* Runs all connections until each is done. Returns 0, or -1 after one line on stderr. */
-static int run(struct client *client, const struct addrinfo *addresses)
+/* Does what poll() has found, until all connections are done. Returns 0, or -1 after one line on
+ * stderr. */
+static int exchange_all(struct client *client)
 {
-    for (unsigned i = 0; i < client->count; i++)
-        client->polled[i].fd = -1;
-    for (unsigned i = 0; i < client->count; i++) {
-        client->connections[i].address = addresses;
-        open_connection(client, i, 0);
-    }
     while (client->active > 0) {
         int ready = poll(client->polled, client->count, -1);
         if (ready == -1 && errno != EINTR) {
@@ -216,17 +211,59 @@ static int run(struct client *client, const struct addrinfo *addresses)
     return 0;
 }
 
-/* Returns how many descriptors can be opened, as far as `wanted`. */
-static unsigned count_free_descriptors(unsigned wanted)
+/* Opens all connections, and sees them through. Returns 0, or -1 after one line on stderr. */
+static int run(struct client *client, const struct addrinfo *addresses)
+{
+    int result = -1;
+
+    client->active = client->count;
+    client->polled = calloc(client->count, sizeof *client->polled);
+    client->connections = calloc(client->count, sizeof *client->connections);
+    if (client->polled != NULL && client->connections != NULL) {
+        for (unsigned i = 0; i < client->count; i++) {
+            client->connections[i].address = addresses;
+            open_connection(client, i, 0);
+        }
+        result = exchange_all(client);
+    } else {
+        complain("client: cannot hold %u connections: %s", client->count, strerror(errno));
+    }
+    free(client->polled);
+    free(client->connections);
+    return result;
+}
+
+/* Returns whether so many descriptors can be opened; if not, after one line on stderr. It is better
+ * to know before the first connection than at the last. */
+static bool enough_descriptors(unsigned wanted)
 {
     struct rlimit limit;
-    unsigned count = 0;
+    unsigned available = 0;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-        return wanted; /* the system does not tell: socket() will */
-    for (int fd = 0; (rlim_t)fd < limit.rlim_cur && count < wanted; fd++)
-        count += fcntl(fd, F_GETFD) == -1;
-    return count;
+        return true; /* the system does not tell: socket() will */
+    for (int fd = 0; (rlim_t)fd < limit.rlim_cur && available < wanted; fd++)
+        available += fcntl(fd, F_GETFD) == -1;
+    if (available < wanted)
+        complain("client: cannot open %u connections: the limit on open files (ulimit -n) leaves "
+                 "room for %u",
+                 wanted, available);
+    return available == wanted;
+}
+
+/* Reads NUM_CLIENTS and the messages, where they are given. Returns false as parse_client() does.
+ */
+static bool parse_operands(struct command_line *line, struct client *client)
+{
+    if (line->operand_count > 0 &&
+        !parse_number(line, "NUM_CLIENTS", line->operands[0], 1, 65535, &client->count))
+        return false;
+    if (line->operand_count > 1) {
+        client->messages = line->operands + 1;
+        client->message_count = line->operand_count - 1;
+    }
+    client->quiet = line->quiet;
+    return true;
 }
 
 int main(int argc, char *argv[])
@@ -240,37 +277,20 @@ int main(int argc, char *argv[])
     struct client client = {.count = 2, .messages = default_messages, .message_count = 2};
 
     start_program();
-    if (!parse_client(&line, argc, argv) ||
-        (line.operand_count > 0 &&
-         !parse_number(&line, "NUM_CLIENTS", line.operands[0], 1, 65535, &client.count)))
+    if (!parse_client(&line, argc, argv) || !parse_operands(&line, &client))
         return line.status;
-    if (line.operand_count > 1) {
-        client.messages = line.operands + 1;
-        client.message_count = line.operand_count - 1;
-    }
-    client.quiet = line.quiet;
-    client.active = client.count;
-
-    unsigned available = count_free_descriptors(client.count);
-    if (available < client.count) {
-        complain("client: cannot open %u connections: the limit on open files (ulimit -n) leaves "
-                 "room for %u",
-                 client.count, available);
+    if (!enough_descriptors(client.count))
         return EXIT_FAILURE;
-    }
+
     struct addrinfo *addresses = find_addresses(line.host, line.port);
     if (addresses == NULL)
         return EXIT_FAILURE;
-    client.polled = calloc(client.count, sizeof *client.polled);
-    client.connections = calloc(client.count, sizeof *client.connections);
-    if (client.polled == NULL || client.connections == NULL)
-        complain("client: cannot hold %u connections: %s", client.count, strerror(errno));
-    int result = client.polled == NULL || client.connections == NULL ? -1 : run(&client, addresses);
-
+    int result = run(&client, addresses);
     freeaddrinfo(addresses);
-    free(client.polled);
-    free(client.connections);
-    if (result == 0)
-        printf("Client echoed on %u of %u connections\n", client.echoed, client.count);
-    return result == 0 && client.echoed == client.count ? finish_output() : EXIT_FAILURE;
+    if (result == -1)
+        return EXIT_FAILURE;
+
+    printf("Client echoed on %u of %u connections\n", client.echoed, client.count);
+    result = finish_output();
+    return client.echoed == client.count ? result : EXIT_FAILURE;
 }

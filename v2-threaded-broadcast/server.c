@@ -307,7 +307,7 @@ static int enter_room(struct room *room, int connection, const struct endpoint *
         room->count++;
         room->talking++;
         /* An empty send buffer has room for it. If the client is gone, recv() will tell. */
-        (void)send_some(connection, WELCOME, sizeof WELCOME - 1);
+        (void)send_all(connection, WELCOME, sizeof WELCOME - 1);
     }
     (void)pthread_mutex_unlock(&room->lock);
     if (error != 0)
