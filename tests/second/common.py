@@ -127,7 +127,7 @@ def command_line(usage, options, most_operands):
         sys.exit(0)
     for letter in letters:
         if letter not in options:
-            refuse(f"unknown option", usage)
+            refuse("unknown option", usage)
     operands = first + operands
     if len(operands) > most_operands:
         refuse("too many operands", usage)
@@ -286,7 +286,8 @@ class Acceptor:
         wait = self.not_before - time.monotonic()
         return max(1, int(wait * 1000)) if self.exhausted and wait > 0 else None
 
-    def has_client(self, milliseconds=0):
+    def has_client(self, milliseconds=1):
+        # Not 0: a poll that a signal interrupts is done again only if it has time left.
         return bool(poll_one(self.listener, select.POLLIN, milliseconds))
 
     def run_out(self, reason):
@@ -295,8 +296,9 @@ class Acceptor:
         self.exhausted, self.not_before = True, time.monotonic() + RETRY_TIME
 
     def accept(self):
-        """The next client's socket and address, or None."""
-        if self.timeout() is not None or not self.has_client():
+        """The next client's socket and address, or None. Asked when a client may be waiting."""
+        # accept() wants its descriptor before it looks for a client: out of them, look first.
+        if self.timeout() is not None or self.exhausted and not self.has_client():
             return None
         try:
             sock, address = self.listener.accept()
@@ -318,7 +320,7 @@ def poll_one(sock, events, milliseconds=None):
 
 
 class Stop:
-    """SIGINT and SIGTERM: makes fd readable for good, and sets a deadline."""
+    """SIGINT and SIGTERM: makes fd readable for good, sets `called`, and a deadline."""
 
     def __init__(self):
         self.fd, write_end = os.pipe()
@@ -326,12 +328,11 @@ class Stop:
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         self.called, self._deadline = False, None
         for number_ in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number_, lambda *_: None)
+            signal.signal(number_, lambda *_: self.note())
 
-    def check(self):
-        if not self.called and poll_one(self.fd, select.POLLIN, 0):
+    def note(self):
+        if not self.called:
             self._deadline, self.called = time.monotonic() + STOP_TIME, True
-        return self.called
 
     def time_left(self):
         return max(0.0, self._deadline - time.monotonic())
@@ -345,8 +346,13 @@ class Stop:
         poll.register(self.fd, select.POLLIN)
         ready = [fd for fd, _ in poll.poll()]
         if self.fd in ready:
-            self.check()
+            self.note()
         return sock.fileno() in ready
+
+    def sleep(self, milliseconds):
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        poll.poll(milliseconds)
 
     def send(self, sock, data):
         """Sends all, waiting for room. Gives False when the client is gone or time is up."""
@@ -387,7 +393,7 @@ def linger(sock, stop):
         until = time.monotonic() + 5 * LINGER_TIME
         while True:
             wait = min(LINGER_TIME, until - time.monotonic())
-            if stop.check():
+            if stop.called:
                 wait = min(wait, stop.time_left())
             if wait <= 0 or not poll_one(sock, select.POLLIN, wait * 1000) or not sock.recv(PIECE):
                 return

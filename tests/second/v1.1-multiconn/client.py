@@ -17,12 +17,13 @@ from common import (PIECE, PREFIX, Failure, addr, client_operands, command_line,
 DEFAULT_MESSAGES = [b"Message 1 from client.", b"Message 2 from client."]
 
 
-def connect(addresses):
+def connect(index, addresses):
     """Tries each address in turn, without blocking. Returns the connected socket."""
     error = None
     for family, kind, proto, _, address in addresses:
         sock = socket.socket(family, kind, proto)
         sock.setblocking(False)
+        out.line(f"Client starts connection {index} to {addr(address)}")
         error = sock.connect_ex(address)
         if error == errno.EINPROGRESS:
             yield sock, select.POLLOUT
@@ -58,9 +59,8 @@ def echo(sock, message):
 
 def converse(index, addresses, messages, tell):
     """One connection, from its start to its end."""
-    sock = yield from connect(addresses)
+    sock = yield from connect(index, addresses)
     try:
-        out.line(f"Client starts connection {index} to {addr(sock.getpeername())}")
         for message in messages:
             tell(f"Client sends {quoted(message)} on connection {index}")
             prefix, same = yield from echo(sock, message)

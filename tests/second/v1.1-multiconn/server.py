@@ -69,20 +69,20 @@ class Server:
     def serve(self):
         listener = self.acceptor.listener
         self.poll.register(self.stop.fd, select.POLLIN)
-        while not self.stop.check():
+        while not self.stop.called:
             wait = self.acceptor.timeout()
             if wait is None:
                 self.poll.register(listener, select.POLLIN)
-            for fd, _ in self.poll.poll(wait):
+            ready = [fd for fd, _ in self.poll.poll(wait)]
+            for fd in ready:
                 if fd in self.connections:
                     self.step(fd)
-            self.accept()
-            if self.acceptor.timeout() is not None and wait is None:
+            if wait is None:
                 self.poll.unregister(listener)
+            if listener.fileno() in ready:
+                self.accept()
         while self.accept():
             pass  # whoever was there before the signal
-        if self.acceptor.timeout() is None:
-            self.poll.unregister(listener)
         listener.close()
 
     def accept(self):

@@ -124,7 +124,7 @@ class Room:
             if stalled & waiting:
                 self.drop(stalled)
                 waiting -= stalled
-            if self.stop.check() and not self.stop.time_left():
+            if self.stop.called and not self.stop.time_left():
                 self.drop(waiting)
                 return
 
@@ -198,12 +198,11 @@ class Worker(threading.Thread):
 def serve(listener, room):
     """Accepts until a signal comes. Gives the number of connections."""
     acceptor, worker, total = Acceptor(listener), None, 0
-    while not room.stop.check():
+    while not room.stop.called:
         if acceptor.timeout() is None:
             room.stop.wait(listener, select.POLLIN)
         else:
-            poll_time = acceptor.timeout()
-            select_stop(room.stop, poll_time)
+            room.stop.sleep(acceptor.timeout())
         if worker is None:
             try:
                 worker = Worker(room)
@@ -221,12 +220,6 @@ def serve(listener, room):
             worker.give(member)
             worker = None
     return total
-
-
-def select_stop(stop, milliseconds):
-    poll = select.poll()
-    poll.register(stop.fd, select.POLLIN)
-    poll.poll(milliseconds)
 
 
 def prepare(listener):

@@ -56,15 +56,13 @@ class Server:
 
     def next_client(self):
         """Waits for a client. Gives None once a signal has come."""
-        while not self.stop.check():
+        while not self.stop.called:
             wait = self.acceptor.timeout()
             if wait is None:
                 self.stop.wait(self.acceptor.listener, select.POLLIN)
             else:
-                poll = select.poll()
-                poll.register(self.stop.fd, select.POLLIN)
-                poll.poll(wait)
-            client = None if self.stop.check() else self.acceptor.accept()
+                self.stop.sleep(wait)
+            client = None if self.stop.called else self.acceptor.accept()
             if client:
                 return client
         return None
@@ -79,7 +77,7 @@ class Server:
         if self.stop.called:
             # What has arrived is answered, and the end too, if it has.
             size = min(PIECE, unread(sock) or 1)
-            if not poll_one(sock, select.POLLIN, 0):
+            if not poll_one(sock, select.POLLIN, 1):
                 return False
         try:
             messages.add(sock.recv(size))
