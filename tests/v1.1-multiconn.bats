@@ -1473,6 +1473,7 @@ END
   finish fake
   assert_line_in "$client_out" '^Client receives "Hello, world" \(12 bytes\) on connection 1$'
   assert_line_in "$client_out" '^Client receives "Hello, world" \(12 bytes\) on connection 2$'
+  assert_line_count 2 "$client_out" '^Client receives ' "one line for each message, not for each recv()"
 }
 
 @test "client: an echo that comes a byte at a time is received in full" {
@@ -1530,6 +1531,27 @@ END
   assert_echoed 3 3
   finish fake
   assert_line_count 9 "$client_out" "^Client receives \"$(repeat 64 x)\"\.\.\. \(120000 bytes\) on connection [123]\$"
+}
+
+@test "client: a message longer than its socket takes at once is sent in full" {
+  # In a network of their own, where a socket takes a few KB, as it may everywhere.
+  # shellcheck disable=SC2016 # the inner shell expands it
+  local long small='ip link set lo up && echo 4096 4096 4096 >/proc/sys/net/ipv4/tcp_wmem && exec "$@"'
+  unshare -rn sh -c "$small" sh true 2>/dev/null && command -v nsenter >/dev/null ||
+    skip "this system lets no test have a network of its own"
+  mkfifo "$dir/fake.in"
+  stdin_file=$dir/fake.in start fake unshare -rn sh -c "$small" sh \
+    "$SUPPORT/bin/probe" listen-crowd 3 rcvbuf:2048 echo
+  probe_fake=$pid
+  wait_for_line "$dir/fake.out" '^listening [0-9]+$'
+  port=$(sed -n 's/^listening //p' "$dir/fake.out")
+  client_command=(nsenter -t "$probe_fake" -U -n --preserve-credentials "${client_command[@]}")
+  long=$(repeat 1200 "$(repeat 100 x)")
+  limit=$((30 * SLOWNESS)) \
+    hang_means="send() took less than it was given, and the rest was never sent: the echo of it never comes" \
+    run_client 127.0.0.1 "$port" 3 "$long" "$long"
+  assert_echoed 3 3
+  finish fake
 }
 
 @test "client: a server that reads slowly holds up no other connection" {
@@ -1615,7 +1637,20 @@ END
   assert_echoed 0 1
 }
 
-@test "client: a server that resets while the client sends is a failure, not the client's death (SIGPIPE)" {
+@test "client: writing to a server that is gone does not end it (SIGPIPE)" {
+  fake_server recv:3 pause send:one half-close reset
+  start_client 127.0.0.1 "$port" 1 one two
+  wait_for_pause fake
+  kill -STOP -- "-$client" # it wakes up with the echo, the next message to send, and nobody there
+  go fake
+  finish fake
+  kill -CONT -- "-$client"
+  wait_for_exit "$client"
+  assert_client_fails '^client: connection 1: connection closed by server$'
+  assert_echoed 0 1
+}
+
+@test "client: a server that resets while the client sends is a failure" {
   local long
   long=$(repeat 1200 "$(repeat 100 x)")
   fake_server rcvbuf:2048 recv:1 reset
