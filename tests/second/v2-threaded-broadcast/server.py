@@ -17,8 +17,9 @@ from common import (PIECE, Acceptor, Stop, command_line, ip_and_port, linger, li
 WELCOME = b"\n\nWelcome to my server\n\n\n"
 STALL_TIME = 1.0       # seconds after which a client that takes nothing is dropped
 LOOK_TIME = 0.05       # seconds between looks at the clients that are waited for
-SEGMENT = 1024         # a receiver opens its window in steps of a segment: small steps show progress
-SEND_BUFFER = 32768
+# A system frees what it has received when all of a record was read: small ones show progress.
+RECORD = 2048
+SEND_BUFFER = 16384
 
 
 class Member:
@@ -44,7 +45,7 @@ class Member:
         """Sends what fits. Gives False when the client is gone."""
         try:
             while self.rest:
-                count = self.sock.send(self.rest)
+                count = self.sock.send(self.rest[:RECORD], socket.MSG_EOR)
                 self.sent += count
                 self.rest = self.rest[count:]
         except BlockingIOError:
@@ -224,7 +225,6 @@ def serve(listener, room):
 
 def prepare(listener):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

@@ -78,7 +78,7 @@ class Client:
             if not os.isatty(0):
                 self.say(("" if too_long else escaped(message)) + "\n")
             if too_long:
-                complain(f"message longer than {LONGEST} bytes is not sent")
+                complain(f"message longer than {LONGEST} bytes")
                 continue
             self.sock.sendall(line + b"\n")
             reply = self.reply()
