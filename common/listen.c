@@ -67,7 +67,7 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-bool accept_can_go_on(int error, bool *starved)
+bool accept_failed_for_now(int error, bool *starved)
 {
     bool broken = error == EBADF || error == EFAULT || error == EINVAL || error == ENOTSOCK;
 
@@ -80,6 +80,15 @@ bool accept_can_go_on(int error, bool *starved)
 void pause_for_resources(void)
 {
     (void)poll(NULL, 0, RESOURCE_PAUSE_MS);
+}
+
+bool accept_can_go_on(int error, bool *starved)
+{
+    bool can_go_on = accept_failed_for_now(error, starved);
+
+    if (can_go_on && *starved)
+        pause_for_resources();
+    return can_go_on;
 }
 
 bool client_waits(int listener)

@@ -11,15 +11,18 @@
  * Returns -1 after one line on stderr (POSIX: socket(), bind(), listen()). */
 int listen_on(const char *host, const char *port, struct endpoint *bound);
 
-/* What to do after accept() has failed with `error`. Returns true if accept() can be called again:
- * one client, or a signal, was the reason. If the process or the system is out of descriptors or
- * memory, it sets *starved, and writes one line on stderr unless it was set already: the caller
- * lets some time pass. Returns false, after one line on stderr, if the listener is of no use any
- * more (POSIX: accept(), ERRORS). */
+/* What to do after accept() has failed with `error`. Returns true to call it again: one client, or
+ * a signal, was the reason. If the process or the system is out of descriptors or memory, that is
+ * at first one line on stderr, then *starved, and a pause of 100 ms in which some may become free.
+ * Returns false, after one line on stderr, if the listener is of no use any more (POSIX: accept(),
+ * ERRORS). */
 bool accept_can_go_on(int error, bool *starved);
 
-/* Lets 100 ms pass in which descriptors or memory may become free, without using the processor. A
- * signal ends them early (POSIX: poll()). */
+/* The same without the pause, for a server that has other clients to serve meanwhile. */
+bool accept_failed_for_now(int error, bool *starved);
+
+/* Lets 100 ms pass in which descriptors, memory or threads may become free, without using the
+ * processor. A signal ends them early (POSIX: poll()). */
 void pause_for_resources(void);
 
 /* Returns whether a client waits to be accepted (POSIX: poll()). */

@@ -118,7 +118,7 @@ static int exchange_message(int connection, const char *message, bool quiet)
         result = exchange(connection, message + done, rest < PIECE_SIZE ? rest : PIECE_SIZE,
                           &received, NULL);
     }
-    if (!quiet)
+    if (!quiet && (result == 0 || received.size > 0))
         show(stdout, "receives", &received);
     return result;
 }
@@ -140,10 +140,10 @@ static int exchange_stdin(int connection, bool quiet)
             result = -1;
         }
     }
-    if (!quiet) {
+    if (!quiet)
         show(stderr, "sends", &sent);
+    if (!quiet && (result == 0 || received.size > 0))
         show(stderr, "receives", &received);
-    }
     return result;
 }
 

@@ -33,7 +33,7 @@ enum { PIECE_SIZE = 64 * 1024 };
  * -1 if the listener is of no use any more, after one line on stderr. */
 static int accept_connection(int listener, struct endpoint *peer)
 {
-    bool starved = false;
+    bool starved = false; /* out of descriptors or memory, and said so */
 
     for (;;) {
         struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
@@ -47,8 +47,6 @@ static int accept_connection(int listener, struct endpoint *peer)
          * reason to give up. */
         if (!accept_can_go_on(errno, &starved))
             return -1;
-        if (starved)
-            pause_for_resources();
     }
 }
 

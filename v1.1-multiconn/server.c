@@ -129,7 +129,7 @@ static int accept_connections(struct server *server)
         }
         /* The client may have left while it waited, or a signal may have come (EINTR): that is no
          * reason to give up. */
-        if (!accept_can_go_on(error, &server->starved))
+        if (!accept_failed_for_now(error, &server->starved))
             return -1;
         if (server->starved) {
             /* The client still waits, so that the listener stays readable: poll() would spin. */

@@ -358,8 +358,6 @@ static int accept_connection(int listener, struct endpoint *peer, bool *starved)
          * reason to give up. */
         if (!accept_can_go_on(errno, starved))
             return -1;
-        if (*starved)
-            pause_for_resources();
     }
     return -1;
 }
@@ -396,7 +394,7 @@ int main(int argc, char *argv[])
                         .silence = PTHREAD_COND_INITIALIZER};
     struct sigaction wake_up = {.sa_handler = wake}; /* without SA_RESTART */
     struct endpoint self, peer;
-    bool starved = false;
+    bool starved = false; /* out of descriptors or memory, and said so */
     unsigned long accepted = 0;
     int connection;
 

@@ -66,8 +66,6 @@ static int accept_connection(int listener, struct endpoint *peer, bool *starved)
          * reason to give up. */
         if (!accept_can_go_on(errno, starved))
             return -1;
-        if (*starved)
-            pause_for_resources();
     }
     return -1;
 }
@@ -195,7 +193,7 @@ int main(int argc, char *argv[])
     struct command_line line = {.usage = USAGE, .options = "q", .host = "0.0.0.0", .port = "7200"};
     struct endpoint self, peer;
     enum outcome outcome = GOES_ON;
-    bool starved = false;
+    bool starved = false; /* out of descriptors or memory, and said so */
     int connection;
 
     start_program();
