@@ -148,6 +148,21 @@ refuses() { # COMMAND...
   wait_for_line "$dir/choked.out" '^late$'
 }
 
+@test "probe: talk fails when a line comes back torn" {
+  printf 'one\ntwo\n' >"$dir/lines"
+  fake_server 'expect:one\n' 'send:other\none\n' 'expect:two\n' 'send:t' 'send:other\nwo\n' close
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" "talk:$dir/lines:$dir/heard:20"
+  assert_failure 1
+  assert_output --partial 'the line at byte 4 did not come back whole'
+  printf 'other\none\ntother\nwo\n' | cmp - "$dir/heard"
+}
+
+@test "probe: terminal runs a command whose stdout is a terminal, and ends as it does" {
+  run "$SUPPORT/bin/probe" terminal sh -c '[ -t 1 ] && printf "a\n\033[m" && exit 7'
+  assert_failure 7
+  assert_equal "$output" $'a\n\e[m'
+}
+
 # ---- Starting and ending programs ----
 
 @test "SERVER and CLIENT are split into words as a shell splits them" {

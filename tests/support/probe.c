@@ -5,9 +5,8 @@
  *     probe listen [OPTION...] STEP...                 a fake server: prints `listening PORT`, and
  *     probe listen-crowd N [OPTION...] STEP...         takes one connection, or N
  *     probe reserve [on:ADDRESS]  holds a port where nobody listens: prints `reserved PORT`
- *     probe choke [room:N] COMMAND...   runs COMMAND, which finds its stdout, a pipe, full but for
- *                                 N bytes; after a line on stdin the probe reads it, and copies
- *                                 it to its own stdout
+ *     probe choke COMMAND...      runs COMMAND, which finds its stdout, a pipe, full; after a line
+ *                                 on stdin the probe reads it, and copies it to its own stdout
  *     probe terminal COMMAND...   runs COMMAND, which finds its stdout a terminal, and copies what
  *                                 it prints to its own stdout; exits as COMMAND does
  *     probe keyboard COMMAND...   the same with stdin: what comes on the probe's own is typed there
@@ -212,36 +211,17 @@ static int reserve(char *arguments[])
     return 0;
 }
 
-/* Makes a pipe with filler in it that leaves room for `room` bytes. Returns the filler's size. */
-static size_t make_full_pipe(int ends[2], size_t room)
-{
-    size_t capacity = 0, filler = 0;
-
-    for (;;) {
-        if (pipe(ends) == -1 || fcntl(ends[1], F_SETFL, O_NONBLOCK) == -1)
-            fail("cannot make a pipe: %s", strerror(errno));
-        for (filler = 0; capacity == 0 || filler < capacity - room; filler++)
-            if (write(ends[1], "#", 1) != 1)
-                break;
-        if (capacity > 0 || room == 0 || room >= filler)
-            break;
-        capacity = filler; /* now that it is known, another one is filled up to there */
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-    }
-    (void)fcntl(ends[1], F_SETFL, 0);
-    return filler;
-}
-
 /* The child reads what the pipe takes, without the filler in front; the parent becomes COMMAND. */
 static int choke(char *command[])
 {
     int ends[2];
-    size_t room = 0;
+    size_t filler = 0;
 
-    if (strncmp(command[0], "room:", 5) == 0 && command[1] != NULL)
-        room = strtoul(*command++ + 5, NULL, 10);
-    size_t filler = make_full_pipe(ends, room);
+    if (pipe(ends) == -1 || fcntl(ends[1], F_SETFL, O_NONBLOCK) == -1)
+        fail("cannot make a pipe: %s", strerror(errno));
+    while (write(ends[1], "#", 1) == 1)
+        filler++;
+    (void)fcntl(ends[1], F_SETFL, 0);
     if (fork() == 0) {
         char byte;
         (void)close(ends[1]);
