@@ -21,7 +21,7 @@ PIECE = 65536        # bytes that one read takes at most
 SHOWN = 64           # characters between the quotes of QUOTED
 PREFIX = 1024        # bytes of a message that are kept to show it: 64 characters fit in
 STOP_TIME = 1.5      # seconds for the last bytes after a signal; the contract gives 2
-LINGER_TIME = 1.0    # seconds without a byte after which a lingering close gives up
+LINGER_TIME = 1.5    # seconds after which a lingering close gives up
 RETRY_TIME = 0.1     # seconds between attempts to accept while something is exhausted
 PATIENCE = 0.2       # seconds that a server waits for a reader of its output that is there
 NAME = os.path.splitext(os.path.basename(sys.argv[0]))[0]
@@ -73,7 +73,7 @@ def complain(text):
 
 
 def reason_of(error):
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def run(main, is_server):
@@ -390,9 +390,9 @@ def linger(sock, stop):
     """Ends our half and takes what still comes: closing with unread input would reset it all."""
     try:
         sock.shutdown(socket.SHUT_WR)
-        until = time.monotonic() + 5 * LINGER_TIME
+        until = time.monotonic() + LINGER_TIME
         while True:
-            wait = min(LINGER_TIME, until - time.monotonic())
+            wait = until - time.monotonic()
             if stop.called:
                 wait = min(wait, stop.time_left())
             if wait <= 0 or not poll_one(sock, select.POLLIN, wait * 1000) or not sock.recv(PIECE):

@@ -42,8 +42,14 @@ def read_stdin():
         raise Failure(f"cannot read stdin: {reason_of(error)}")
 
 
+def whole_lines(data, ended):
+    """Splits off a line that is not complete: in the end, or when it is very long, it goes too."""
+    end = len(data) if ended or len(data) >= PIECE else data.rfind(b"\n") + 1
+    return memoryview(data[:end]), data[end:]
+
+
 def talk(sock, screen):
-    rest, ended, half_closed = memoryview(b""), False, False
+    rest, partial, ended, half_closed = memoryview(b""), b"", False, False
     sock.setblocking(False)
     while True:
         poll = select.poll()
@@ -59,7 +65,7 @@ def talk(sock, screen):
         if 0 in ready:
             data = read_stdin()
             ended = data == b""
-            rest = memoryview(data or b"")
+            rest, partial = whole_lines(partial + (data or b""), ended)
         if rest:
             try:
                 rest = rest[sock.send(rest):]

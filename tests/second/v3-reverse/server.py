@@ -27,6 +27,7 @@ class Messages:
 
     def __init__(self):
         self.buffer, self.ended = b"", False
+        self.left = None  # once stopping: the bytes that had arrived, and are unread
 
     def add(self, data):
         self.buffer += data
@@ -55,30 +56,34 @@ class Server:
         self.acceptor, self.stop, self.quiet = Acceptor(listener), Stop(), quiet
 
     def next_client(self):
-        """Waits for a client. Gives None once a signal has come."""
-        while not self.stop.called:
+        """Waits for a client. Once a signal has come, takes only one who was there; else None."""
+        while True:
             wait = self.acceptor.timeout()
+            if self.stop.called:
+                return self.acceptor.accept() if self.stop.time_left() else None
             if wait is None:
                 self.stop.wait(self.acceptor.listener, select.POLLIN)
             else:
                 self.stop.sleep(wait)
-            client = None if self.stop.called else self.acceptor.accept()
+            client = self.acceptor.accept()
             if client:
                 return client
-        return None
 
     def receive(self, sock, messages):
         """Takes more of the stream. Gives False when no more will come, or the client is gone."""
         if messages.ended:
             return False
-        size = PIECE
         if not self.stop.called:
             self.stop.wait(sock, select.POLLIN)
-        if self.stop.called:
+        if self.stop.called and messages.left is None:
+            messages.left = unread(sock)
+        size = PIECE
+        if messages.left is not None:
             # What has arrived is answered, and the end too, if it has.
-            size = min(PIECE, unread(sock) or 1)
-            if not poll_one(sock, select.POLLIN, 1):
+            if messages.left < 0 or not poll_one(sock, select.POLLIN, 1):
                 return False
+            size = min(PIECE, messages.left) or 1
+            messages.left -= size
         try:
             messages.add(sock.recv(size))
         except BlockingIOError:
