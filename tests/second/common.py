@@ -20,7 +20,7 @@ import time
 PIECE = 65536        # bytes that one read takes at most
 SHOWN = 64           # characters between the quotes of QUOTED
 PREFIX = 1024        # bytes of a message that are kept to show it: 64 characters fit in
-STOP_TIME = 1.5      # seconds for the last bytes after a signal; the contract gives 2
+STOP_TIME = 1.2      # seconds for the last bytes after a signal; the contract gives 2
 LINGER_TIME = 1.5    # seconds after which a lingering close gives up
 RETRY_TIME = 0.1     # seconds between attempts to accept while something is exhausted
 PATIENCE = 0.2       # seconds that a server waits for a reader of its output that is there
