@@ -90,15 +90,21 @@ assert_has_stopped() { # MOMENT
   assert_nothing_in "$server_err"
 }
 
-# Expects that a server that may wait uses next to no CPU time: 50 ms of 1 s at most. On a busy
-# machine, one that spins gets little more.
+# Expects that the server uses next to no CPU time while it waits. What a program does once, such as
+# compiling itself, may fall into one second, not into three. On a busy machine, one that spins gets
+# little of the processor, but has to give way (a nonvoluntary switch) again and again.
 assert_does_not_spin() { # [MEANING]
-  local before used
-  before=$(cpu_ticks "$server")
-  sleep 1 # measured, not waited for
-  used=$(($(cpu_ticks "$server") - before))
-  [ "$used" -le $((5 * SLOWNESS)) ] || explain "the server spins" "CPU time in 1 s" "$used ticks of 10 ms" \
-    "it usually means" "${1:-}"
+  local tries ticks switches
+  for tries in 1 2 3; do
+    ticks=$(cpu_ticks "$server")
+    switches=$(proc_status "$server" nonvoluntary_ctxt_switches)
+    sleep 1 # measured, not waited for
+    ticks=$(($(cpu_ticks "$server") - ticks))
+    switches=$(($(proc_status "$server" nonvoluntary_ctxt_switches) - switches))
+    [ "$ticks" -gt 5 ] || [ "$switches" -gt 5 ] || return 0
+  done
+  explain "the server spins" "CPU time in 1 s" "$ticks ticks of 10 ms" \
+    "it was made to give way to others" "$switches times" "it usually means" "${1:-}" "read" "man 2 poll"
 }
 
 # Sends a message to the server, which is to show it, and its answer, as these texts.
@@ -237,7 +243,7 @@ all_planes() {
 }
 
 @test "server: a port that is not a decimal number from 0 to 65535 is refused with exit 2" {
-  local limit=$((4 * SLOWNESS)) wrong
+  local wrong
   for wrong in "${wrong_ports[@]}"; do
     assert_server_refuses "$wrong"
     assert_server_refuses 127.0.0.1 "$wrong"
@@ -331,7 +337,7 @@ all_planes() {
 }
 
 @test "client: a port that is not a decimal number from 1 to 65535 is refused with exit 2" {
-  local limit=$((4 * SLOWNESS)) wrong
+  local wrong
   for wrong in 0 00 "${wrong_ports[@]}"; do
     assert_client_refuses 127.0.0.1 "$wrong"
   done
