@@ -198,7 +198,8 @@ static bool discard(struct connection *connection)
     char unwanted[4096];
     ssize_t received = recv(connection->fd, unwanted, sizeof unwanted, 0);
 
-    return received > 0 || (received == -1 && (errno == EAGAIN || errno == EWOULDBLOCK));
+    return received > 0 ||
+           (received == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
 }
 
 /* Does what poll() has found for connection i. While something waits, nothing is read: a client
