@@ -6,15 +6,15 @@ load support/suite
 
 SECOND=$BATS_TEST_DIRNAME/second
 
-setup_file() {
-  if [ -n "${SERVER:-}${CLIENT:-}" ]; then
-    skip "SERVER or CLIENT names other programs"
-  fi
+eval "suite_$(declare -f setup)" # suite_setup is what suite.bash calls setup
+
+setup() {
+  [ -z "${SERVER:-}${CLIENT:-}" ] || skip "SERVER or CLIENT names other programs"
   command -v python3 >/dev/null || skip "python3 is not installed: the second implementation needs it"
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' ||
     skip "python3 is older than 3.9: the second implementation needs that"
+  suite_setup
   PYTHON=$(python3 -c 'import sys; print(sys.executable)') # python3 itself may be a slow wrapper
-  export PYTHON
 }
 
 # Chooses who serves and who asks: sets server_command and client_command.
