@@ -106,6 +106,16 @@ refuses() { # COMMAND...
   grep -qE '^flooded [1-9][0-9]*$' "$dir/probe.out"
 }
 
+@test "probe: a flood of a file sends it again and again, whole" {
+  printf 'one\ntwo\n' >"$dir/sent"
+  fake_server rcvbuf:4096 pause "recv-all:$dir/received"
+  probe connect 127.0.0.1 "$port" sndbuf:4096 "flood-file:$dir/sent" half-close
+  go fake
+  finish fake
+  assert_equal "flooded $(size_of "$dir/received")" "$(cat "$dir/probe.out")"
+  assert_equal "$(head -c 16384 "$dir/received" | paste -d ' ' - - | sort -u)" 'one two'
+}
+
 @test "probe: a slow reader takes its time" {
   fake_server send-file:/bin/sh close
   local before after
@@ -161,6 +171,31 @@ refuses() { # COMMAND...
   run "$SUPPORT/bin/probe" terminal sh -c '[ -t 1 ] && printf "a\n\033[m" && exit 7'
   assert_failure 7
   assert_equal "$output" $'a\n\e[m'
+}
+
+@test "probe: keyboard types on the terminal that a command reads, and shows it" {
+  printf 'typed\n' >"$dir/typed"
+  # shellcheck disable=SC2016 # the inner shell expands it
+  "$SUPPORT/bin/probe" keyboard sh -c '[ -t 0 ] && [ -t 1 ] && read -r line && echo "got $line" && exit 7' \
+    <"$dir/typed" >"$dir/shown" || assert_equal "$?" 7
+  printf 'typed\ngot typed\n' | cmp - "$dir/shown"
+}
+
+@test "probe: reverse finds what a reverse-echo server answers, by characters" {
+  printf 'ab\r\n\n\303\244x\303\nx\300\257\n\355\240\200\nend\nmore' >"$dir/sent"
+  printf 'ba\r\n\n\303x\303\244\n\257\300x\n\200\240\355\ndne\n' >"$dir/expected"
+  "$SUPPORT/bin/probe" reverse "$dir/sent" | cmp - "$dir/expected"
+  printf 'one\nunended' >"$dir/sent"
+  "$SUPPORT/bin/probe" reverse "$dir/sent" >"$dir/answers"
+  printf 'eno\ndednenu' | cmp - "$dir/answers"
+}
+
+@test "probe: a fake server that reverses answers what came in pieces, up to end" {
+  fake_server "reverse:$dir/received" expect-eof
+  probe connect 127.0.0.1 "$port" send:on 'send:e\ntwo\nth' 'expect:eno\nowt\n' 'send:ree\nend\n' \
+    'expect:eerht\ndne\n' half-close
+  finish fake
+  printf 'one\ntwo\nthree\nend\n' | cmp - "$dir/received"
 }
 
 # ---- Starting and ending programs ----

@@ -1426,6 +1426,19 @@ served_three() {
   assert_status 0 "the output is lost, the service is not"
 }
 
+@test "server: it goes on serving when the disk is full" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  reserve_port
+  go reserve
+  finish reserve
+  stdout_file=/dev/full start server "${server_command[@]}" 127.0.0.1 "$port"
+  server=$pid
+  means="the server gives up when it cannot print: the output is lost, the service is not"
+  probe connect 127.0.0.1 "$port" retry "limit:$LIMIT" 'send:one\n' 'expect:eno\n' half-close expect-eof
+  probe connect 127.0.0.1 "$port" 'send:end\n' 'expect:dne\n' expect-eof
+  wait_for_exit "$server"
+}
+
 @test "server: started with descriptors closed, it sends just the answers" {
   reserve_port
   go reserve
@@ -1461,13 +1474,13 @@ served_three() {
       "got" "$(grep 'open files' "/proc/$server/limits")" "read" "man 2 setrlimit"
 }
 
-# Takes all free descriptors from the server, and sends it a client.
+# Takes all free descriptors from the server, and sends it two clients.
 starve_server() { # NAME
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" ||
     skip "prlimit is not allowed here"
   kill -STOP -- "-$server" # accept() has its descriptor before it waits: it has to begin anew
   kill -CONT -- "-$server"
-  start_probe "$1" connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' half-close expect-eof
+  start_probe "$1" crowd 2 127.0.0.1 "$port" 'send:one\n' half-close 'expect:eno\n' expect-eof
 }
 
 lines_on_stderr() { # N
