@@ -14,7 +14,7 @@ demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
 check: build ## run all suites; SERVER and CLIENT name other programs to test
-	@tests/check $(STAGES) prose
+	@tests/check $(STAGES) prose second
 
 check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
 	@(cd v1.0-single && $(MAKE)) && tests/check v1.0-single
@@ -28,6 +28,8 @@ check-v3:
 check-support: ## run the tests of the suites' own helpers
 	@tests/check support
 
+check-second: ## let the C programs and a second implementation, in Python, talk to each other
+	@tests/check second
 check-prose: ## compare the READMEs with the code and with what it prints
 	@tests/check prose
 
@@ -37,5 +39,5 @@ lint: ## check the style of C, shell and bats files
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support; do (cd $$stage && $(MAKE) clean) || exit 1; done
 
-.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-prose \
+.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose \
         lint clean

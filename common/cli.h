@@ -23,7 +23,7 @@ struct command_line {
 
 /* Take main's arguments in the form `server [OPTIONS] [[HOST] PORT]` (PORT 0 to 65535) or
  * `client [OPTIONS] [HOST [PORT [OPERANDS]]]` (PORT 1 to 65535). Options may stand before, between
- * and behind operands, and end at `--` (POSIX: Utility Syntax Guidelines 10; getopt() would stop at
+ * and after operands, and end at `--` (POSIX: Utility Syntax Guidelines 10; getopt() would stop at
  * the first operand). They reorder argv's pointers.
  * Return true if the program is to go on. Return false when it has nothing more to do, with
  * line->status 0 after -h or --help (usage on stdout), and 2 after a mistake (the mistake and the

@@ -16,7 +16,16 @@ struct addrinfo *find_addresses(const char *host, const char *port)
 
 int try_to_connect(int connection, const struct addrinfo *address)
 {
+    int error = 0;
+    socklen_t size = sizeof error;
+
     for (;;) {
+        /* Of a connect() that has failed meanwhile, only SO_ERROR tells why; and where it is not
+         * asked first, a second connect() may begin anew. */
+        if (getsockopt(connection, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0) {
+            errno = error;
+            return -1;
+        }
         if (connect(connection, address->ai_addr, address->ai_addrlen) == 0 || errno == EISCONN)
             return 0;
         if (errno == EALREADY)

@@ -2,6 +2,7 @@
 #include "endpoint.h"
 
 #include "program.h"
+#include "text.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -25,9 +26,12 @@ void name_endpoint(const void *address, socklen_t size, struct endpoint *endpoin
 
 void complain_about(const char *what, const char *host, const char *port, const char *why)
 {
+    enum { SHOWN_BYTES = 100 }; /* a HOST can be anything; the reason must still have room */
+    char shown[4 * SHOWN_BYTES + 1];
     bool needs_brackets = strchr(host, ':') != NULL;
 
-    complain(needs_brackets ? "%s [%s]:%s: %s" : "%s %s:%s: %s", what, host, port, why);
+    escape(shown, host, strlen(host) < SHOWN_BYTES ? strlen(host) : SHOWN_BYTES);
+    complain(needs_brackets ? "%s [%s]:%s: %s" : "%s %s:%s: %s", what, shown, port, why);
 }
 
 struct addrinfo *look_up(const char *what, const char *host, const char *port)

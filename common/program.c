@@ -1,6 +1,8 @@
 /* program.c - see program.h. */
 #include "program.h"
 
+#include "stop.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +17,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { OUTPUT_PATIENCE_MS = 1000, LINE_SIZE = 1001 };
+enum {
+    OUTPUT_PATIENCE_MS = 1000, /* how long a line waits for its reader */
+    OUTPUT_STOP_MS = 1600,     /* all has to be over 2 s after the request to stop */
+    LINE_SIZE = 1001
+};
 
 /* A descriptor that the shell closed (`server >&-`) is filled with /dev/null, opened the wrong way
  * round: reading stdin or writing stdout still fails with EBADF, as it would have. */
@@ -30,9 +36,13 @@ static void raise_open_file_limit(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* if the system refuses, the old limit stands */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return; /* then the limit stays as it is */
+    /* macOS names a hard limit that it does not grant: take the half until one is granted. */
+    for (rlim_t old = limit.rlim_cur, wanted = limit.rlim_max; wanted > old; wanted /= 2) {
+        limit.rlim_cur = wanted;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+            return;
     }
 }
 
@@ -44,27 +54,32 @@ void start_program(void)
     raise_open_file_limit();
 }
 
-/* Returns whether stdout takes something. If it did not last time, it gets no time to think again.
+/* Returns whether stdout or stderr takes something. If it did not last time, it gets no time to
+ * think again; and when the program stops, all lines together get what is left of OUTPUT_STOP_MS.
  */
-static bool output_is_taken(void)
+static bool output_is_taken(int fd)
 {
-    static atomic_bool lost;
-    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    int patience = lost ? 0 : OUTPUT_PATIENCE_MS;
+    static atomic_bool lost[STDERR_FILENO + 1];
+    struct pollfd output = {.fd = fd, .events = POLLOUT};
     int ready;
 
-    while ((ready = poll(&output, 1, patience)) == -1 && errno == EINTR)
-        patience = 0; /* it may be the signal to stop: just look once more */
-    lost = ready != 1;
-    return !lost;
+    do { /* again after EINTR: the signal may be the one to stop */
+        int since_stop = ms_since_stop_request();
+        int patience = OUTPUT_PATIENCE_MS;
+        if (since_stop > OUTPUT_STOP_MS - OUTPUT_PATIENCE_MS)
+            patience = since_stop < OUTPUT_STOP_MS ? OUTPUT_STOP_MS - since_stop : 0;
+        ready = poll(&output, 1, lost[fd] ? 0 : patience);
+    } while (ready == -1 && errno == EINTR);
+    lost[fd] = ready != 1;
+    return ready == 1;
 }
 
-static void write_output(const char *line, size_t size)
+static void write_line(int fd, const char *line, size_t size)
 {
     flockfile(stdout); /* another thread must not take the room that poll() has found */
-    while (size > 0 && output_is_taken()) {
+    while (size > 0 && output_is_taken(fd)) {
         /* A pipe that has room at all has room for PIPE_BUF bytes; more could block. */
-        ssize_t written = write(STDOUT_FILENO, line, size < PIPE_BUF ? size : PIPE_BUF);
+        ssize_t written = write(fd, line, size < PIPE_BUF ? size : PIPE_BUF);
         if (written == -1 && errno != EINTR)
             break; /* EPIPE: nobody will ever read it */
         line += written > 0 ? written : 0;
@@ -95,7 +110,7 @@ void say(const char *format, ...)
         size = sizeof line - 1;
     }
     text[size] = '\n'; /* in place of the NUL */
-    write_output(text, size + 1);
+    write_line(STDOUT_FILENO, text, size + 1);
     if (text != line)
         free(text);
 }
@@ -113,8 +128,7 @@ void complain(const char *format, ...)
     if (size > sizeof line - 1)
         size = sizeof line - 1;
     line[size++] = '\n'; /* in place of the NUL */
-    while (write(STDERR_FILENO, line, size) == -1 && errno == EINTR)
-        ;
+    write_line(STDERR_FILENO, line, size);
 }
 
 int finish_output(void)

@@ -11,15 +11,14 @@
  *  - The soft limit on open files is raised to the hard limit (POSIX: setrlimit()). */
 void start_program(void);
 
-/* Prints one line of a server on stdout, in one write: what printf() prints, and a newline. A
- * server that waits for a reader that sleeps does not serve; so if nobody takes the output for a
- * second, it is lost until somebody does again. It is also lost when the reader is gone. Safe in
- * any thread (POSIX: poll(), write(), flockfile()). */
+/* Prints one line of a server on stdout: what printf() prints, and a newline. A server that waits
+ * for a reader that sleeps does not serve; so if nobody takes the output for a second, it is lost
+ * until somebody does again. It is also lost when the reader is gone. A line of up to PIPE_BUF
+ * bytes goes out in one write. Safe in any thread (POSIX: poll(), write(), flockfile()). */
 void say(const char *format, ...);
 
-/* Writes one line to stderr, in one write, so that lines of several threads do not mix. Takes
- * what printf() takes, with the program's name in front and no newline at the end. What is longer
- * than 1,000 bytes is cut. Returns nothing: if stderr is gone, there is nobody left to tell. */
+/* Writes one line to stderr in the same way. Takes what printf() takes, with the program's name in
+ * front and no newline at the end. What is longer than 1,000 bytes is cut. */
 void complain(const char *format, ...);
 
 /* Returns the exit status of a client that has done its work: EXIT_SUCCESS if all that it printed

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What the handler needs to reach. The deadline is written once, before stop_requested is set, and
+/* What the handler needs to reach. The time is written once, before stop_requested is set, and
  * read only after it was seen. */
 static int stop_pipe[2] = {-1, -1};
 static atomic_flag request_seen = ATOMIC_FLAG_INIT;
-static long long stop_deadline;
+static long long stop_request_ms;
 static atomic_bool stop_requested;
 
 static void request_stop(int signal_number)
@@ -25,7 +25,7 @@ static void request_stop(int signal_number)
 
     (void)signal_number;
     if (!atomic_flag_test_and_set(&request_seen)) {
-        stop_deadline = now_ms() + STOP_ECHO_MS;
+        stop_request_ms = now_ms();
         atomic_store(&stop_requested, true);
         ssize_t written = write(stop_pipe[1], "", 1); /* never read: all who wait for it see it */
         (void)written;                                /* the pipe is empty: it cannot fail */
@@ -47,12 +47,18 @@ int stop_on_signals(void)
     return -1;
 }
 
+int ms_since_stop_request(void)
+{
+    return atomic_load(&stop_requested) ? (int)(now_ms() - stop_request_ms) : -1;
+}
+
 int stop_time_left(void)
 {
-    if (!atomic_load(&stop_requested))
+    int since = ms_since_stop_request();
+
+    if (since == -1)
         return -1;
-    long long left = stop_deadline - now_ms();
-    return left > 0 ? (int)left : 0;
+    return since < STOP_ECHO_MS ? STOP_ECHO_MS - since : 0;
 }
 
 /* Waits for POLLIN or POLLOUT on fd; see stop.h for the difference. */

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 enum {
-    STOP_ECHO_MS = 500,  /* after the request: so long for echoing what has arrived */
-    STOP_CLOSE_MS = 500, /* and then so long for peers to take it and to close their end */
+    STOP_ECHO_MS = 500,  /* after the request: the time for echoing what has arrived */
+    STOP_CLOSE_MS = 500, /* and after that, the time for peers to take it and to close their end */
 };
 
 /* Makes SIGINT and SIGTERM a request to stop. A signal may come between any two instructions, so
@@ -15,6 +15,10 @@ enum {
  * request on, for poll(); it stays open until the program ends. Returns -1 after one line on
  * stderr. (POSIX: pipe(), sigaction(); XSH 2.4.3, the functions that a handler may call.) */
 int stop_on_signals(void);
+
+/* Returns how many milliseconds ago a stop was requested, or -1 if it was not. Safe in any thread.
+ */
+int ms_since_stop_request(void);
 
 /* Returns how long what has arrived may still be echoed: -1 as long as no stop is requested, then
  * milliseconds from STOP_ECHO_MS down to 0. It is a timeout for poll(). Safe in any thread. */

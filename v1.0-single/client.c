@@ -25,7 +25,7 @@ static const char USAGE[] =
     "usage: client [-q] [HOST [PORT [MESSAGE]]]\n"
     "Sends MESSAGE to an echo server and checks that the same comes back.\n"
     "  HOST, PORT  the server (127.0.0.1 65432)\n"
-    "  MESSAGE     what to send (Hello, world); -: what stdin gives, its echo goes to stdout\n"
+    "  MESSAGE     what to send (Hello, world); -: send stdin, write the echo to stdout\n"
     "  -q          do not show what is sent and received\n"
     "  -h, --help  show this\n";
 

@@ -139,6 +139,7 @@ static void finish_connecting(struct client *client, unsigned i)
     } else if (errno != EINPROGRESS) {
         int error = errno;
         (void)close(client->polled[i].fd);
+        client->polled[i].fd = -1;
         connection->address = connection->address->ai_next;
         open_connection(client, i, error);
     }
@@ -279,13 +280,10 @@ int main(int argc, char *argv[])
     start_program();
     if (!parse_client(&line, argc, argv) || !parse_operands(&line, &client))
         return line.status;
-    if (!enough_descriptors(client.count))
-        return EXIT_FAILURE;
-
     struct addrinfo *addresses = find_addresses(line.host, line.port);
     if (addresses == NULL)
         return EXIT_FAILURE;
-    int result = run(&client, addresses);
+    int result = enough_descriptors(client.count) ? run(&client, addresses) : 0;
     freeaddrinfo(addresses);
     if (result == -1)
         return EXIT_FAILURE;

@@ -5,7 +5,7 @@
  * One thread can serve many clients if it never waits for one of them: no socket blocks, and poll()
  * tells which ones have something to do.
  *
- * New since v1.0: the server stays up, and each client has a struct connection of its own. What a
+ * New since v1.0: the server stays up, and each client has a struct client of its own. What a
  * client does not take at once waits there, and until it has gone, nothing more is read from it.
  */
 #include "cli.h"
@@ -39,26 +39,27 @@ enum { PIECE_SIZE = 64 * 1024 };
 /* Out of descriptors, and no connection of our own closes: somebody else's may. */
 enum { STARVED_RETRY_MS = 1000 };
 
-struct connection {
-    int fd;
+struct client {
+    int connection;
     bool ending;          /* we have sent our last byte and FIN, and wait for the peer's FIN */
-    char *waiting;        /* what the peer has not taken yet, or NULL: the connection's own */
-    size_t waiting_start; /* so much of it has gone */
+    char *waiting;        /* what the peer has not taken yet, or NULL: the client's own */
+    size_t waiting_start; /* how much of it has gone */
     size_t waiting_end;
     struct endpoint peer;
 };
 
 /* Entry 0 of the poll set is the listener, entry 1 the request to stop; all others belong to the
- * connection with the same index. */
-enum { LISTENER, STOP, FIRST_CONNECTION };
+ * client with the same index. */
+enum { LISTENER, STOP, FIRST_CLIENT };
 
 struct server {
     int listener;
     struct pollfd *polled;
-    struct connection *connections;
+    struct client *clients;
     size_t count, capacity; /* entries in both tables */
     unsigned long accepted;
-    bool starved; /* out of descriptors or memory, and said so */
+    bool starved;       /* out of descriptors or memory, and said so */
+    long long retry_at; /* if starved: when to look at the listener again, by now_ms() */
     bool quiet;
 };
 
@@ -73,36 +74,58 @@ static int make_room(struct server *server)
     if (polled == NULL)
         return -1;
     server->polled = polled;
-    struct connection *connections = realloc(server->connections, capacity * sizeof *connections);
-    if (connections == NULL)
+    struct client *clients = realloc(server->clients, capacity * sizeof *clients);
+    if (clients == NULL)
         return -1;
-    server->connections = connections;
+    server->clients = clients;
     server->capacity = capacity;
     return 0;
 }
 
-/* Adds an entry for a descriptor, for which there is room. Returns its connection. */
-static struct connection *add_entry(struct server *server, int fd)
+/* Adds an entry for a descriptor, for which there is room. Returns its client. */
+static struct client *add_entry(struct server *server, int fd)
 {
-    struct connection *connection = &server->connections[server->count];
+    struct client *client = &server->clients[server->count];
 
-    *connection = (struct connection){.fd = fd};
+    *client = (struct client){.connection = fd};
     server->polled[server->count] = (struct pollfd){.fd = fd, .events = POLLIN};
     server->count++;
-    return connection;
+    return client;
 }
 
 static void close_connection(struct server *server, size_t i)
 {
-    struct connection *connection = &server->connections[i];
+    struct client *client = &server->clients[i];
 
-    (void)close(connection->fd);
-    say("Server closes connection to %s", connection->peer.address);
-    free(connection->waiting);
+    (void)close(client->connection);
+    say("Server closes connection to %s", client->peer.address);
+    free(client->waiting);
     server->count--;
-    server->connections[i] = server->connections[server->count]; /* the last one fills the gap */
+    server->clients[i] = server->clients[server->count]; /* the last one fills the gap */
     server->polled[i] = server->polled[server->count];
     server->polled[LISTENER].fd = server->listener; /* a descriptor is free again */
+}
+
+/* Accepts a client, if one waits. Returns 0, or -1 with errno, EAGAIN if none waits. */
+static int accept_connection(struct server *server)
+{
+    struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
+    socklen_t size = sizeof address;
+
+    if (make_room(server) == -1) /* first: a client that was accepted must not be lost */
+        return -1;
+    int connection = accept(server->listener, (struct sockaddr *)&address, &size);
+    if (connection == -1)
+        return -1;
+    if (set_blocking(connection, false) == -1) {
+        (void)close(connection); /* it could make all others wait */
+        return -1;
+    }
+    struct client *client = add_entry(server, connection);
+    name_endpoint(&address, size, &client->peer);
+    say("Server accepts connection from %s", client->peer.address);
+    server->accepted++;
+    return 0;
 }
 
 /* Accepts all clients that wait. Returns 0, or -1 if the listener is of no use any more, after one
@@ -110,18 +133,8 @@ static void close_connection(struct server *server, size_t i)
 static int accept_connections(struct server *server)
 {
     for (;;) {
-        struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
-        socklen_t size = sizeof address;
-        int fd = -1;
-        if (make_room(server) == 0) /* first: a client that was accepted must not be lost */
-            fd = accept(server->listener, (struct sockaddr *)&address, &size);
-        if (fd != -1 && set_blocking(fd, false) == 0) {
-            struct connection *connection = add_entry(server, fd);
-            name_endpoint(&address, size, &connection->peer);
-            say("Server accepts connection from %s", connection->peer.address);
-            server->accepted++;
+        if (accept_connection(server) == 0)
             continue;
-        }
         int error = errno;
         if (error == EAGAIN || error == EWOULDBLOCK || !client_waits(server->listener)) {
             server->starved = false;
@@ -134,46 +147,47 @@ static int accept_connections(struct server *server)
         if (server->starved) {
             /* The client still waits, so that the listener stays readable: poll() would spin. */
             server->polled[LISTENER].fd = -1;
+            server->retry_at = now_ms() + STARVED_RETRY_MS;
             return 0;
         }
     }
 }
 
 /* Sends what waits. Returns whether the connection lives. */
-static bool send_waiting(struct connection *connection)
+static bool send_waiting(struct client *client)
 {
-    ssize_t sent = send_some(connection->fd, connection->waiting + connection->waiting_start,
-                             connection->waiting_end - connection->waiting_start);
+    ssize_t sent = send_some(client->connection, client->waiting + client->waiting_start,
+                             client->waiting_end - client->waiting_start);
     if (sent == -1)
         return false;
-    connection->waiting_start += (size_t)sent;
-    if (connection->waiting_start == connection->waiting_end) {
-        free(connection->waiting);
-        connection->waiting = NULL;
+    client->waiting_start += (size_t)sent;
+    if (client->waiting_start == client->waiting_end) {
+        free(client->waiting);
+        client->waiting = NULL;
     }
     return true;
 }
 
 /* Keeps what the peer has not taken. Returns whether there is memory for it. */
-static bool keep_waiting(struct connection *connection, const char *data, size_t size)
+static bool keep_waiting(struct client *client, const char *data, size_t size)
 {
-    connection->waiting = malloc(size);
-    if (connection->waiting == NULL) {
-        complain("server: cannot keep %zu bytes for %s: %s", size, connection->peer.address,
+    client->waiting = malloc(size);
+    if (client->waiting == NULL) {
+        complain("server: cannot keep %zu bytes for %s: %s", size, client->peer.address,
                  strerror(errno));
         return false;
     }
-    memcpy(connection->waiting, data, size);
-    connection->waiting_start = 0;
-    connection->waiting_end = size;
+    memcpy(client->waiting, data, size);
+    client->waiting_start = 0;
+    client->waiting_end = size;
     return true;
 }
 
 /* Echoes what has come. Returns whether the connection lives. */
-static bool echo(struct connection *connection, bool quiet)
+static bool echo(struct client *client, bool quiet)
 {
     static char piece[PIECE_SIZE]; /* one for all: between two calls it holds nothing */
-    ssize_t received = recv(connection->fd, piece, sizeof piece, 0);
+    ssize_t received = recv(client->connection, piece, sizeof piece, 0);
 
     if (received == -1) /* ECONNRESET for instance: the client is gone */
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
@@ -181,62 +195,75 @@ static bool echo(struct connection *connection, bool quiet)
         return false;
 
     size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
-    ssize_t sent = send_some(connection->fd, piece, size);
+    ssize_t sent = send_some(client->connection, piece, size);
     if (sent == -1)
         return false; /* EPIPE or ECONNRESET: there is nobody left to echo to */
-    if ((size_t)sent < size && !keep_waiting(connection, piece + sent, size - (size_t)sent))
+    if ((size_t)sent < size && !keep_waiting(client, piece + sent, size - (size_t)sent))
         return false;
     if (!quiet)
-        say("Server echoes %s to %s", quote(piece, size).text, connection->peer.address);
+        say("Server echoes %s to %s", quote(piece, size).text, client->peer.address);
     return true;
 }
 
-/* Reads what comes behind our FIN: close with unread input would reset the connection, and a reset
+/* Reads what comes after our FIN: close with unread input would reset the connection, and a reset
  * destroys what the peer has not read yet. Returns whether the peer is still there. */
-static bool discard(struct connection *connection)
+static bool discard(struct client *client)
 {
     char unwanted[4096];
-    ssize_t received = recv(connection->fd, unwanted, sizeof unwanted, 0);
+    ssize_t received = recv(client->connection, unwanted, sizeof unwanted, 0);
 
     return received > 0 ||
            (received == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
 }
 
-/* Does what poll() has found for connection i. While something waits, nothing is read: a client
+/* Does what poll() has found for client i. While something waits, nothing is read: a client
  * that does not take its echo cannot make the server keep more and more of it. */
-static void serve_connection(struct server *server, size_t i)
+static void serve_client(struct server *server, size_t i)
 {
-    struct connection *connection = &server->connections[i];
+    struct client *client = &server->clients[i];
     bool alive;
 
-    if (connection->waiting != NULL)
-        alive = send_waiting(connection);
-    else if (connection->ending)
-        alive = discard(connection);
+    if (client->waiting != NULL)
+        alive = send_waiting(client);
+    else if (client->ending)
+        alive = discard(client);
     else
-        alive = echo(connection, server->quiet);
+        alive = echo(client, server->quiet);
     if (alive)
-        server->polled[i].events = connection->waiting != NULL ? POLLOUT : POLLIN;
+        server->polled[i].events = client->waiting != NULL ? POLLOUT : POLLIN;
     else
         close_connection(server, i);
+}
+
+/* Waits until there is something to do. Returns how many entries have it, or -1 after one line on
+ * stderr. */
+static int wait_for_clients(struct server *server)
+{
+    int timeout = server->starved ? STARVED_RETRY_MS : -1;
+    int ready = poll(server->polled, server->count, timeout);
+
+    if (server->starved && now_ms() >= server->retry_at)
+        server->polled[LISTENER].fd = server->listener;
+    if (ready == -1 && errno != EINTR) {
+        complain("server: cannot wait for clients: %s", strerror(errno));
+        return -1;
+    }
+    return ready == -1 ? 0 : ready;
 }
 
 /* Serves clients until a stop is requested. Returns 0, or -1 after one line on stderr. */
 static int serve(struct server *server)
 {
+    int ready;
+
     while (stop_time_left() == -1) {
-        int ready = poll(server->polled, server->count, server->starved ? STARVED_RETRY_MS : -1);
-        if (ready == -1 && errno != EINTR) {
-            complain("server: cannot wait for clients: %s", strerror(errno));
+        if ((ready = wait_for_clients(server)) == -1)
             return -1;
-        }
-        if (ready == 0)
-            server->polled[LISTENER].fd = server->listener;
         /* From the end, because closing a connection moves the last one into its place. */
-        for (size_t i = server->count; ready > 0 && i-- > FIRST_CONNECTION;) {
+        for (size_t i = server->count; ready > 0 && i-- > FIRST_CLIENT;) {
             if (server->polled[i].revents != 0) {
                 ready--;
-                serve_connection(server, i);
+                serve_client(server, i);
             }
         }
         if (ready > 0 && server->polled[LISTENER].revents != 0 && accept_connections(server) == -1)
@@ -245,36 +272,37 @@ static int serve(struct server *server)
     return 0;
 }
 
-/* Stops: accepts nobody, echoes what has already come, ends each connection, and waits a moment for
- * the peers to end theirs. */
+/* Stops: accepts only who waits already, echoes what has come, ends each connection, and waits a
+ * moment for the peers to end theirs. */
 static void stop(struct server *server)
 {
     long long deadline = now_ms() + STOP_ECHO_MS + STOP_CLOSE_MS;
     long long left = STOP_ECHO_MS + STOP_CLOSE_MS;
     int timeout = 0; /* the first poll() only looks who has sent something */
 
+    (void)accept_connections(server);
     (void)close(server->listener);
     server->listener = server->polled[LISTENER].fd = server->polled[STOP].fd = -1;
-    while (server->count > FIRST_CONNECTION && left > 0) {
+    while (server->count > FIRST_CLIENT && left > 0) {
         int ready = poll(server->polled, server->count, timeout);
         bool echo_is_over = stop_time_left() == 0;
-        for (size_t i = server->count; ready >= 0 && i-- > FIRST_CONNECTION;) {
-            struct connection *connection = &server->connections[i];
+        for (size_t i = server->count; ready >= 0 && i-- > FIRST_CLIENT;) {
+            struct client *client = &server->clients[i];
             bool idle = server->polled[i].revents == 0 || echo_is_over;
-            if (idle && connection->waiting == NULL && !connection->ending) {
-                connection->ending = true;
-                (void)shutdown(connection->fd, SHUT_WR); /* poll() tells if the peer is gone */
+            if (idle && client->waiting == NULL && !client->ending) {
+                client->ending = true;
+                (void)shutdown(client->connection, SHUT_WR); /* poll() tells if the peer is gone */
             } else if (server->polled[i].revents != 0) {
-                serve_connection(server, i);
+                serve_client(server, i);
             }
         }
         left = deadline - now_ms();
         timeout = echo_is_over ? (int)left : stop_time_left();
     }
-    while (server->count > FIRST_CONNECTION)
+    while (server->count > FIRST_CLIENT)
         close_connection(server, server->count - 1);
     free(server->polled);
-    free(server->connections);
+    free(server->clients);
 }
 
 int main(int argc, char *argv[])
@@ -290,7 +318,9 @@ int main(int argc, char *argv[])
     server.quiet = line.quiet;
 
     int stop_fd = stop_on_signals();
-    server.listener = stop_fd == -1 ? -1 : listen_on(line.host, line.port, &self);
+    if (stop_fd == -1)
+        return EXIT_FAILURE;
+    server.listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (server.listener == -1)
         return EXIT_FAILURE;
     if (set_blocking(server.listener, false) == -1 || make_room(&server) == -1) {

@@ -85,42 +85,46 @@ static void *send_input(void *argument)
  * character: they belong in front of the next piece. */
 static size_t show(const char *piece, size_t size, bool more)
 {
-    size_t shown = size;
-
     if (isatty(STDOUT_FILENO))
-        shown = print_stream(stdout, piece, size, more);
-    else
-        (void)fwrite(piece, 1, size, stdout);
-    (void)fflush(stdout);
-    return size - shown;
+        return size - print_stream(stdout, piece, size, more);
+    (void)fwrite(piece, 1, size, stdout);
+    return 0;
 }
 
-/* Shows what comes until the server closes the connection. Returns 0, or the errno of recv(). */
-static int receive_output(int connection)
+/* Shows what comes until the server closes the connection. Returns 0, or -1 after one line on
+ * stderr.
+ */
+static int receive_output(struct client *client)
 {
     char piece[PIECE_SIZE];
     size_t kept = 0;
     ssize_t received;
 
-    while ((received = recv(connection, piece + kept, sizeof piece - kept, 0)) != 0) {
+    while ((received = recv(client->connection, piece + kept, sizeof piece - kept, 0)) != 0) {
         if (received == -1 && errno == EINTR)
             continue;
-        if (received == -1 || ferror(stdout))
+        if (received == -1)
             break;
         size_t size = kept + (size_t)received;
         kept = show(piece, size, true);
+        if (fflush(stdout) == EOF || ferror(stdout)) {
+            complain("client: cannot write to stdout: %s", strerror(errno));
+            return -1;
+        }
         memmove(piece, piece + size - kept, kept);
     }
-    int error = received == -1 ? errno : 0;
     (void)show(piece, kept, false);
-    return error;
+    if (received == 0 && atomic_load(&client->input_ended))
+        return 0;
+    complain("client: connection closed by server");
+    return -1;
 }
 
 int main(int argc, char *argv[])
 {
     struct command_line line = {
         .usage = USAGE, .options = "", .host = "127.0.0.1", .port = "65432"};
-    struct client client = {.input_ended = false};
+    static struct client client; /* static: the other thread may outlive main() by a moment */
     struct endpoint peer;
     pthread_t sender;
 
@@ -137,13 +141,8 @@ int main(int argc, char *argv[])
         return EXIT_FAILURE;
     }
 
-    error = receive_output(client.connection);
-    if (ferror(stdout))
-        return finish_output();
-    if (error != 0 || !atomic_load(&client.input_ended)) {
-        complain("client: connection closed by server");
+    if (receive_output(&client) == -1)
         return EXIT_FAILURE; /* at once: the other thread may wait for stdin, and ends with us */
-    }
 
     (void)pthread_join(sender, NULL);
     (void)close(client.connection);

@@ -38,13 +38,14 @@ static const char USAGE[] =
 
 static const char WELCOME[] = "\n\nWelcome to my server\n\n\n";
 
-/* As much as one recv() takes, and with -b a message. TCP carries a stream of bytes and keeps no
- * boundaries. */
-enum { MESSAGE_SIZE = 64 * 1024 };
+/* As much as one recv() takes. A message may come in several pieces, or several messages in one:
+ * TCP carries a stream of bytes and keeps no boundaries. With -b, a piece is what all others get.
+ */
+enum { PIECE_SIZE = 64 * 1024 };
 
-/* Each thread keeps its message on its stack; the same again is for what it calls. The default, 8
+/* Each thread keeps its piece on its stack; the same again is for what it calls. The default, 8
  * MiB on many systems, would be address space and page tables for nothing. */
-enum { STACK_SIZE = 2 * MESSAGE_SIZE };
+enum { STACK_SIZE = 2 * PIECE_SIZE };
 
 /* With -b: a client that takes nothing for so long is dropped. */
 enum { STALL_MS = 1000 };
@@ -88,6 +89,28 @@ struct room {
     int stop_fd;
     bool broadcasts, quiet;
 };
+
+/* Waits for a client. Returns its connection, which the caller closes, and its name in `peer`; or
+ * -1 if a stop is requested, or if the listener is of no use any more, after one line on stderr.
+ * *starved tells whether the last attempt found too few resources. */
+static int accept_connection(int listener, struct endpoint *peer, bool *starved)
+{
+    while (wait_readable(listener)) {
+        struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
+        socklen_t size = sizeof address;
+        int connection = accept(listener, (struct sockaddr *)&address, &size);
+        if (connection != -1) {
+            name_endpoint(&address, size, peer);
+            *starved = *starved && client_waits(listener);
+            return connection;
+        }
+        /* The client may have left while it waited, or a signal may have come (EINTR): that is no
+         * reason to give up. */
+        if (!accept_can_go_on(errno, starved))
+            return -1;
+    }
+    return -1;
+}
 
 /* Makes room for one more client in the tables. Returns 0, or -1 with errno. */
 static int make_room(struct room *room)
@@ -206,10 +229,10 @@ static void broadcast(struct room *room, const char *message, size_t size)
 
 /* Receives some bytes. Returns how many; 0 when the client has ended its half of the connection, or
  * -1 when it is gone, or when a stop is requested and all that has come was received. */
-static ssize_t receive(int connection, void *message, size_t size)
+static ssize_t receive(int connection, void *piece, size_t size)
 {
     while (stop_time_left() != 0) {
-        ssize_t received = recv(connection, message, size, 0);
+        ssize_t received = recv(connection, piece, size, 0);
         if (received != -1)
             return received;
         /* Only a socket that does not block says EAGAIN: all of them with -b, because a broadcast
@@ -225,18 +248,18 @@ static ssize_t receive(int connection, void *message, size_t size)
 static void serve_client(struct client *client)
 {
     struct room *room = client->room;
-    char message[MESSAGE_SIZE]; /* each thread's own, on its stack */
+    char piece[PIECE_SIZE]; /* each thread's own, on its stack */
     ssize_t received;
 
-    while ((received = receive(client->connection, message, sizeof message)) > 0) {
+    while ((received = receive(client->connection, piece, sizeof piece)) > 0) {
         size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
         if (room->broadcasts)
-            broadcast(room, message, size);
-        else if (send_all(client->connection, message, size) == -1)
+            broadcast(room, piece, size);
+        else if (send_all(client->connection, piece, size) == -1)
             return; /* EPIPE or ECONNRESET: there is nobody left to echo to */
         if (!room->quiet)
             say("[+] Message | IP %s Port %s | %s", client->peer.host, client->peer.port,
-                quote(message, size).text);
+                quote(piece, size).text);
     }
 }
 
@@ -316,17 +339,12 @@ static int enter_room(struct room *room, int connection, const struct endpoint *
 }
 
 /* Serves a client that was accepted, as soon as there is a thread for it: until then it waits, and
- * so do those behind it, while all who have a thread are served on. */
-static void admit(struct room *room, int connection, const struct endpoint *peer, bool *starved)
+ * so do those after it, while all who have a thread are served on. */
+static void serve_when_possible(struct room *room, int connection, const struct endpoint *peer,
+                                bool *starved)
 {
-    int on = SEND_BUFFER_SIZE;
     int error;
 
-    say("[+] Connection established | IP %s Port %s\n", peer->host, peer->port);
-    if (room->broadcasts) {
-        (void)set_blocking(connection, false);
-        (void)setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &on, sizeof on);
-    }
     while ((error = enter_room(room, connection, peer)) != 0) {
         if (!*starved)
             complain("server: cannot start a thread for %s: %s", peer->address, strerror(error));
@@ -340,26 +358,13 @@ static void admit(struct room *room, int connection, const struct endpoint *peer
     }
 }
 
-/* Waits for a client. Returns its connection, which the caller closes, and its name in `peer`; or
- * -1 if a stop is requested, or if the listener is of no use any more, after one line on stderr.
- * *starved tells whether the last attempt found too few resources. */
-static int accept_connection(int listener, struct endpoint *peer, bool *starved)
+/* Prepares a connection for broadcasts: none may block, and slow clients are to show progress. */
+static void prepare_for_broadcasts(int connection)
 {
-    while (wait_readable(listener)) {
-        struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
-        socklen_t size = sizeof address;
-        int connection = accept(listener, (struct sockaddr *)&address, &size);
-        if (connection != -1) {
-            name_endpoint(&address, size, peer);
-            *starved = *starved && client_waits(listener);
-            return connection;
-        }
-        /* The client may have left while it waited, or a signal may have come (EINTR): that is no
-         * reason to give up. */
-        if (!accept_can_go_on(errno, starved))
-            return -1;
-    }
-    return -1;
+    int size = SEND_BUFFER_SIZE;
+
+    (void)setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size); /* it is only a wish */
+    (void)set_blocking(connection, false); /* cannot fail on a socket: fcntl() */
 }
 
 static void wake(int signal_number)
@@ -407,6 +412,7 @@ int main(int argc, char *argv[])
     room.stop_fd = stop_on_signals();
     if (room.stop_fd == -1)
         return EXIT_FAILURE;
+    (void)sigemptyset(&wake_up.sa_mask);
     (void)sigaction(SIGUSR1, &wake_up, NULL);
     (void)pthread_attr_init(&room.thread_attributes);
     (void)pthread_attr_setstacksize(&room.thread_attributes, STACK_SIZE);
@@ -422,7 +428,11 @@ int main(int argc, char *argv[])
 
     while ((connection = accept_connection(listener, &peer, &starved)) != -1) {
         accepted++;
-        admit(&room, connection, &peer, &starved);
+        say("[+] Connection established | IP %s Port %s\n", peer.host, peer.port);
+        if (line.broadcast)
+            prepare_for_broadcasts(connection);
+        serve_when_possible(&room, connection, &peer, &starved);
+        starved = starved && client_waits(listener);
     }
 
     (void)close(listener);

@@ -60,7 +60,7 @@ static enum result read_line(FILE *stream, struct line *line)
 
 static void skip_rest(FILE *stream, const struct line *line)
 {
-    int byte = line->bytes[line->size - 1];
+    int byte = (unsigned char)line->bytes[line->size - 1]; /* a char could be -1, and EOF is */
 
     while (byte != '\n' && byte != EOF)
         byte = getc(stream);
@@ -115,8 +115,10 @@ static int converse(int connection, FILE *answers)
             skip_rest(stdin, &message);
             continue;
         }
-        if (!isatty(STDIN_FILENO)) /* a terminal shows what is typed */
-            show("", &message);
+        if (!isatty(STDIN_FILENO))
+            show("", &message); /* a terminal shows what is typed */
+        else if (feof(stdin))
+            putchar('\n'); /* a last line that was ended by Ctrl-D alone */
         if (exchange(connection, &message, answers, &answer) == -1)
             return -1;
         show("Client received: ", &answer);
@@ -125,10 +127,11 @@ static int converse(int connection, FILE *answers)
             return 0;
         }
     }
+    int error = errno;
     putchar('\n');
     if (!ferror(stdin))
         return 0;
-    complain("client: cannot read stdin: %s", strerror(errno));
+    complain("client: cannot read stdin: %s", strerror(error));
     return -1;
 }
 

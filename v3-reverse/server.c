@@ -57,7 +57,7 @@ static int accept_connection(int listener, struct endpoint *peer, bool *starved)
         struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
         socklen_t size = sizeof address;
         int connection = accept(listener, (struct sockaddr *)&address, &size);
-        if (connection != -1 && set_blocking(connection, false) == 0) {
+        if (connection != -1) {
             name_endpoint(&address, size, peer);
             *starved = *starved && client_waits(listener);
             return connection;
@@ -176,8 +176,8 @@ static enum outcome serve_client(int connection, bool quiet)
         input.size += (size_t)received;
         enum outcome outcome = answer_messages(&input, (size_t)received, quiet, &answered);
         /* The answers to messages that came together go together: one send() for all of them. */
-        if (send_all(connection, input.bytes, answered) == -1) /* EPIPE, ECONNRESET: it is gone */
-            return stop_time_left() == -1 ? CLIENT_LEFT : STOP_REQUESTED;
+        if (send_all(connection, input.bytes, answered) == -1 && outcome == GOES_ON)
+            outcome = stop_time_left() == -1 ? CLIENT_LEFT : STOP_REQUESTED;
         if (outcome != GOES_ON)
             return outcome;
         if (received == 0)
@@ -210,6 +210,8 @@ int main(int argc, char *argv[])
     while (outcome != END_RECEIVED && outcome != STOP_REQUESTED &&
            (connection = accept_connection(listener, &peer, &starved)) != -1) {
         say("Server connection made with client ('%s', %s)", peer.host, peer.port);
+        (void)set_blocking(connection,
+                           false); /* a client that does not read must not delay a stop */
         outcome = serve_client(connection, line.quiet);
         if (outcome == MESSAGE_TOO_LONG)
             complain("server: message longer than %d bytes from %s", MESSAGE_SIZE, peer.address);
