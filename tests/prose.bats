@@ -16,8 +16,9 @@ teardown() {
 
 # Checks one README, as it stands.
 check_readme() { # OPTION README
-  run -0 tests/prose "$1" "$2"
-  assert_output ''
+  run tests/prose "$1" "$2"
+  assert_output '' # shows what it found
+  assert_success
 }
 
 # Copies what the check reads, with READMEs that hold a lesson in a few lines.
@@ -36,7 +37,7 @@ copy_repository() {
     '```' \
     '```diff' \
     '-static void serve_client(int connection, const struct endpoint *peer, bool quiet)' \
-    '+static bool echo(struct connection *connection, bool quiet)' \
+    '+static bool echo(struct client *client, bool quiet)' \
     '```' \
     '```mermaid' \
     'sequenceDiagram' \

@@ -141,8 +141,10 @@ int main(int argc, char *argv[])
         return EXIT_FAILURE;
     }
 
-    if (receive_output(&client) == -1)
-        return EXIT_FAILURE; /* at once: the other thread may wait for stdin, and ends with us */
+    if (receive_output(&client) == -1) {
+        (void)pthread_detach(sender); /* not joined: it may wait for stdin, and ends with us */
+        return EXIT_FAILURE;
+    }
 
     (void)pthread_join(sender, NULL);
     (void)close(client.connection);

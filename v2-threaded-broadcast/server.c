@@ -293,6 +293,13 @@ static void *run_thread(void *argument)
 {
     struct client *client = argument;
     pthread_t to_join;
+    sigset_t stop_signals;
+
+    /* SIGINT and SIGTERM are for main(), which waits for them; a thread would only be disturbed. */
+    (void)sigemptyset(&stop_signals);
+    (void)sigaddset(&stop_signals, SIGINT);
+    (void)sigaddset(&stop_signals, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
 
     /* Nothing may come before the welcome: enter_room() holds the lock until it is sent. */
     (void)pthread_mutex_lock(&client->room->lock);
