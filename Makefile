@@ -8,7 +8,7 @@ build:
 	@for stage in $(STAGES); do (cd $$stage && $(MAKE)) || exit 1; done
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
@@ -33,6 +33,9 @@ check-second: ## let the C programs and a second implementation, in Python, talk
 check-prose: ## compare the READMEs with the code and with what it prints
 	@tests/check prose
 
+mutants: ## break the programs, one mistake at a time, and see whether the suites notice; REPEAT=20
+	@tests/mutants/run
+
 lint: ## check the style of C, shell and bats files
 	@tests/lint
 
@@ -40,4 +43,4 @@ clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support; do (cd $$stage && $(MAKE) clean) || exit 1; done
 
 .PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose \
-        lint clean
+        mutants lint clean

@@ -23,6 +23,9 @@ show_lines() { # FILE
 
 # Tells what a step of the probe expected, and what the programs under test printed.
 explain_probe() { # NAME WHAT
+  if grep -q 'the time is up' "$dir/$1.err"; then
+    means=${means:-"fewer bytes came than were expected, and the connection stays open: some were lost (strlen() stops at a NUL, send() may take less than it is given), or the program waits for more before it answers"}
+  fi
   explain "the other side did not see what it expected" "its steps" "$2" \
     "went wrong" "$(cat "$dir/$1.err")" \
     "the server printed" "$([ ! -e "$dir/server.out" ] || show_lines "$dir/server.out")" \
