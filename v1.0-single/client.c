@@ -153,7 +153,7 @@ int main(int argc, char *argv[])
         .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432", .operand_limit = 1};
     struct endpoint peer;
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a server that is gone is an error to report */
     if (!parse_client(&line, argc, argv))
         return line.status;
     const char *message = line.operand_count > 0 ? line.operands[0] : "Hello, world";

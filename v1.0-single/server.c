@@ -74,6 +74,7 @@ static void serve_client(int connection, const struct endpoint *peer, bool quiet
      * -1 means that the client is gone, with a reset (ECONNRESET) for instance. */
     while ((received = receive(connection, piece, sizeof piece)) > 0) {
         size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
+        /* send() may take only some of it (a short write); send_all() goes on with the rest. */
         if (send_all(connection, piece, size) == -1)
             return; /* EPIPE or ECONNRESET: there is nobody left to echo to */
         if (!quiet)
@@ -87,7 +88,7 @@ int main(int argc, char *argv[])
         .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432"};
     struct endpoint self, peer;
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
         return line.status;
 
