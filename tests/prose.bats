@@ -125,7 +125,7 @@ assert_bites() { # LINE TEXT [OPTION]
 
 @test "the check names the line of a change that the stage before has, too" {
   copy_repository
-  echo 'static bool echo(struct connection *connection, bool quiet)' >>v1.0-single/server.c
+  echo 'static bool echo(struct client *client, bool quiet)' >>v1.0-single/server.c
   assert_bites 8 'has this already'
 }
 
