@@ -19,7 +19,7 @@
 
 enum {
     OUTPUT_PATIENCE_MS = 1000, /* how long a line waits for its reader */
-    OUTPUT_STOP_MS = 1600,     /* all has to be over 2 s after the request to stop */
+    OUTPUT_STOP_MS = 900,      /* and how long after a request to stop: 2 s are for all of it */
     LINE_SIZE = 1001
 };
 
@@ -66,7 +66,7 @@ static bool output_is_taken(int fd)
     do { /* again after EINTR: the signal may be the one to stop */
         int since_stop = ms_since_stop_request();
         int patience = OUTPUT_PATIENCE_MS;
-        if (since_stop > OUTPUT_STOP_MS - OUTPUT_PATIENCE_MS)
+        if (since_stop != -1 && since_stop > OUTPUT_STOP_MS - OUTPUT_PATIENCE_MS)
             patience = since_stop < OUTPUT_STOP_MS ? OUTPUT_STOP_MS - since_stop : 0;
         ready = poll(&output, 1, lost[fd] ? 0 : patience);
     } while (ready == -1 && errno == EINTR);

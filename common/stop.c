@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "program.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,6 +16,7 @@
 /* What the handler needs to reach. The time is written once, before stop_requested is set, and
  * read only after it was seen. */
 static int stop_pipe[2] = {-1, -1};
+static volatile sig_atomic_t unblocked_fd = -1;
 static atomic_flag request_seen = ATOMIC_FLAG_INIT;
 static long long stop_request_ms;
 static atomic_bool stop_requested;
@@ -29,6 +31,9 @@ static void request_stop(int signal_number)
         atomic_store(&stop_requested, true);
         ssize_t written = write(stop_pipe[1], "", 1); /* never read: all who wait for it see it */
         (void)written;                                /* the pipe is empty: it cannot fail */
+        if (unblocked_fd != -1)
+            (void)set_blocking(unblocked_fd,
+                               false); /* SA_RESTART: recv() begins anew, and sees it */
     }
     errno = saved_errno;
 }
@@ -45,6 +50,13 @@ int stop_on_signals(void)
         return stop_pipe[0];
     complain("server: cannot prepare to be stopped: %s", strerror(errno));
     return -1;
+}
+
+void stop_unblocks(int fd)
+{
+    unblocked_fd = fd;
+    if (fd != -1 && atomic_load(&stop_requested)) /* the handler has run already */
+        (void)set_blocking(fd, false);
 }
 
 int ms_since_stop_request(void)

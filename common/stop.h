@@ -24,6 +24,12 @@ int ms_since_stop_request(void);
  * milliseconds from STOP_ECHO_MS down to 0. It is a timeout for poll(). Safe in any thread. */
 int stop_time_left(void);
 
+/* Names a connection that a request to stop makes non-blocking, at once and from within the
+ * handler: a recv() or send() that waits there, or is about to, fails with EAGAIN. So a program
+ * that serves one client need not call poll() before each recv(). -1: none (POSIX: fcntl();
+ * XSH 2.4.3). */
+void stop_unblocks(int fd);
+
 /* Waits until something can be read or accepted from fd, and returns true. Returns false when a
  * stop is requested and nothing is there to read, or the time for echoing is over. */
 bool wait_readable(int fd);

@@ -53,8 +53,8 @@ enum { STALL_MS = 1000 };
 /* With -b: what shows that a slow client reads at all is room for more. poll() reports it when
  * about a third of the send buffer is free, so the buffer is small. And a system may free what was
  * received only when all of a segment, or of a few that it has merged, was read; so segments are
- * small too, until a client has taken so much without a wait that it must be reading. */
-enum { SEND_BUFFER_SIZE = 16 * 1024, RECORD_SIZE = 2 * 1024, PROOF_SIZE = 256 * 1024 };
+ * small too. */
+enum { SEND_BUFFER_SIZE = 16 * 1024, RECORD_SIZE = 2 * 1024 };
 
 struct client {
     struct room *room;
@@ -64,8 +64,7 @@ struct client {
 
     /* Guarded by the room's lock. */
     size_t place;       /* in the room's table */
-    size_t sent;        /* how much of the message that is being broadcast */
-    size_t proof;       /* how much it has taken without making others wait */
+    size_t sent;        /* so much of the message that is being broadcast */
     long long progress; /* when it last took something of it, by now_ms() */
     bool dropped;
 };
@@ -152,14 +151,10 @@ static bool send_rest(struct client *client, const char *message, size_t size)
     ssize_t sent = 1;
 
     while (client->sent < size && sent > 0) {
-        size_t record = size - client->sent;
-        if (client->proof < PROOF_SIZE && record > RECORD_SIZE)
-            record = RECORD_SIZE;
-        sent = send_record(client->connection, message + client->sent, record);
-        if (sent == -1)
-            client->sent = size;
-        client->sent += sent > 0 ? (size_t)sent : 0;
-        client->proof += sent > 0 ? (size_t)sent : 0;
+        size_t rest = size - client->sent;
+        sent = send_record(client->connection, message + client->sent,
+                           rest < RECORD_SIZE ? rest : RECORD_SIZE);
+        client->sent = sent == -1 ? size : client->sent + (size_t)sent;
     }
     return client->sent == size;
 }
@@ -171,8 +166,6 @@ static int attend(struct client *client, bool writable, const char *message, siz
 {
     size_t sent = client->sent;
 
-    if (now_ms() - client->progress > STALL_MS / 10)
-        client->proof = 0; /* it makes others wait: it has to prove anew that it reads */
     if (writable && send_rest(client, message, size))
         return 0;
     if (client->sent > sent)

@@ -164,11 +164,13 @@ static enum outcome serve_client(int connection, bool quiet)
     static struct input input;
 
     input.size = 0;
-    while (wait_readable(connection)) {
+    while (stop_time_left() != 0) {
         ssize_t received =
             recv(connection, input.bytes + input.size, sizeof input.bytes - input.size, 0);
-        if (received == -1 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
-            continue;
+        if (received == -1 && errno == EINTR)
+            continue; /* a signal came first: nothing is lost, ask again */
+        if (received == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return STOP_REQUESTED; /* and all that has come is answered */
         if (received == -1)
             return CLIENT_LEFT; /* ECONNRESET for instance */
 
@@ -210,9 +212,11 @@ int main(int argc, char *argv[])
     while (outcome != END_RECEIVED && outcome != STOP_REQUESTED &&
            (connection = accept_connection(listener, &peer, &starved)) != -1) {
         say("Server connection made with client ('%s', %s)", peer.host, peer.port);
-        (void)set_blocking(connection,
-                           false); /* a client that does not read must not delay a stop */
+        /* Some systems hand on that the listener does not block. This one blocks until the stop. */
+        (void)set_blocking(connection, true);
+        stop_unblocks(connection);
         outcome = serve_client(connection, line.quiet);
+        stop_unblocks(-1);
         if (outcome == MESSAGE_TOO_LONG)
             complain("server: message longer than %d bytes from %s", MESSAGE_SIZE, peer.address);
         /* What is pipelined behind `end` is unread: close alone could cost the client its `dne`. */
