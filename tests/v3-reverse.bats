@@ -90,23 +90,6 @@ assert_has_stopped() { # MOMENT
   assert_nothing_in "$server_err"
 }
 
-# Expects that the server uses next to no CPU time while it waits. What a program does once, such as
-# compiling itself, may fall into one second, not into three. On a busy machine, one that spins gets
-# little of the processor, but has to give way (a nonvoluntary switch) again and again.
-assert_does_not_spin() { # [MEANING]
-  local tries ticks switches
-  for tries in 1 2 3; do
-    ticks=$(cpu_ticks "$server")
-    switches=$(proc_status "$server" nonvoluntary_ctxt_switches)
-    sleep 1 # measured, not waited for
-    ticks=$(($(cpu_ticks "$server") - ticks))
-    switches=$(($(proc_status "$server" nonvoluntary_ctxt_switches) - switches))
-    [ "$ticks" -gt 5 ] || [ "$switches" -gt 5 ] || return 0
-  done
-  explain "the server spins" "CPU time in 1 s" "$ticks ticks of 10 ms" \
-    "it was made to give way to others" "$switches times" "it usually means" "${1:-}" "read" "man 2 poll"
-}
-
 # Sends a message to the server, which is to show it, and its answer, as these texts.
 assert_server_shows() { # MESSAGE RECEIVED SENT
   start_server
@@ -1086,7 +1069,7 @@ served_three() {
   wait_for_pause first
   start_probe second connect 127.0.0.1 "$port" 'send:two\n' pause
   wait_for_pause second
-  assert_does_not_spin "poll() tells again and again of the client that waits, and it is not served yet"
+  assert_no_spin "$server" "poll() tells again and again of the client that waits, and it is not served yet"
 }
 
 @test "server: waiting for a client that does not read takes no CPU time" {
@@ -1095,7 +1078,7 @@ served_three() {
   start_server -q
   start_probe client connect 127.0.0.1 "$port" "flood-file:$dir/in" pause
   wait_for_pause client
-  assert_does_not_spin "send() on a full socket that does not block fails with EAGAIN: wait with poll()"
+  assert_no_spin "$server" "send() on a full socket that does not block fails with EAGAIN: wait with poll()"
 }
 
 @test "server: hundreds of clients can wait in its backlog" {
@@ -1493,7 +1476,7 @@ lines_on_stderr() { # N
   start_server
   starve_server client
   wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
-  assert_does_not_spin "accept() fails with EMFILE again and again, as long as the client waits"
+  assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits"
   assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
   prlimit --pid "$server" --nofile=200:
   finish client

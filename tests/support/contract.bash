@@ -60,3 +60,20 @@ every_byte() {
     printf "$byte"
   done
 }
+
+# Expects a process to use next to no CPU time. What a program does once, such as compiling itself,
+# may fall into one second, not into three. On a busy machine, one that spins gets little of the
+# processor, but is made to give way (a nonvoluntary switch) again and again: one that waits is not.
+assert_no_spin() { # PID MEANING
+  local tries ticks switches
+  for tries in 1 2 3; do
+    ticks=$(cpu_ticks "$1")
+    switches=$(proc_status "$1" nonvoluntary_ctxt_switches)
+    sleep 1 # measured, not waited for
+    ticks=$(($(cpu_ticks "$1") - ticks))
+    switches=$(($(proc_status "$1" nonvoluntary_ctxt_switches) - switches))
+    [ "$ticks" -gt 5 ] || [ "$switches" -gt 5 ] || return 0
+  done
+  explain "the program spins" "CPU time in 1 s" "$ticks ticks of 10 ms" \
+    "it was made to give way to others" "$switches times" "it usually means" "$2" "read" "man 2 poll"
+}
