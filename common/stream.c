@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { SMALL_SEND_BUFFER = 16 * 1024, RECORD_SIZE = 2 * 1024 };
+
 int set_blocking(int socket, bool blocking)
 {
     int flags = fcntl(socket, F_GETFL);
@@ -48,6 +50,33 @@ ssize_t send_some(int connection, const void *data, size_t size)
     if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
     return sent;
+}
+
+void shrink_send_buffer(int connection)
+{
+    int size = SMALL_SEND_BUFFER;
+
+    (void)setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+ssize_t send_records(int connection, const void *data, size_t size)
+{
+    const char *record = data;
+    size_t rest = size;
+
+    while (rest > 0) {
+        size_t length = rest < RECORD_SIZE ? rest : RECORD_SIZE;
+        ssize_t sent = send(connection, record, length, MSG_EOR);
+        if (sent == -1 && errno == EINVAL) /* streams know no records here: then without */
+            sent = send(connection, record, length, 0);
+        if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+            break;
+        if (sent == -1)
+            return -1;
+        record += sent;
+        rest -= (size_t)sent;
+    }
+    return (ssize_t)(size - rest);
 }
 
 void close_gently(int connection, int patience)

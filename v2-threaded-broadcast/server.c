@@ -50,12 +50,6 @@ enum { STACK_SIZE = 2 * PIECE_SIZE };
 /* With -b: a client that takes nothing for so long is dropped. */
 enum { STALL_MS = 1000 };
 
-/* With -b: what shows that a slow client reads at all is room for more. poll() reports it when
- * about a third of the send buffer is free, so the buffer is small. And a system may free what was
- * received only when all of a segment, or of a few that it has merged, was read; so segments are
- * small too. */
-enum { SEND_BUFFER_SIZE = 16 * 1024, RECORD_SIZE = 2 * 1024 };
-
 struct client {
     struct room *room;
     int connection;
@@ -130,32 +124,13 @@ static int make_room(struct room *room)
     return 0;
 }
 
-/* Sends as much of a record as the client takes now. MSG_EOR keeps the system from merging it with
- * the next one; where streams know no records (EINVAL), it goes without. Returns how much was sent,
- * 0 if nothing can be sent now, or -1 if the client is gone. */
-static ssize_t send_record(int connection, const char *record, size_t size)
-{
-    ssize_t sent = send(connection, record, size, MSG_EOR);
-
-    if (sent == -1 && errno == EINVAL)
-        sent = send(connection, record, size, 0);
-    if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return 0;
-    return sent;
-}
-
 /* Goes on sending the message to a client. Returns whether that is done: it has taken all of it, or
  * is gone, which its own thread will notice. */
 static bool send_rest(struct client *client, const char *message, size_t size)
 {
-    ssize_t sent = 1;
+    ssize_t sent = send_records(client->connection, message + client->sent, size - client->sent);
 
-    while (client->sent < size && sent > 0) {
-        size_t rest = size - client->sent;
-        sent = send_record(client->connection, message + client->sent,
-                           rest < RECORD_SIZE ? rest : RECORD_SIZE);
-        client->sent = sent == -1 ? size : client->sent + (size_t)sent;
-    }
+    client->sent = sent == -1 ? size : client->sent + (size_t)sent;
     return client->sent == size;
 }
 
@@ -365,15 +340,6 @@ static void serve_when_possible(struct room *room, int connection, const struct 
     }
 }
 
-/* Prepares a connection for broadcasts: none may block, and slow clients are to show progress. */
-static void prepare_for_broadcasts(int connection)
-{
-    int size = SEND_BUFFER_SIZE;
-
-    (void)setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size); /* it is only a wish */
-    (void)set_blocking(connection, false); /* cannot fail on a socket: fcntl() */
-}
-
 static void wake(int signal_number)
 {
     (void)signal_number; /* that it came is enough: recv() fails with EINTR */
@@ -436,8 +402,10 @@ int main(int argc, char *argv[])
     while ((connection = accept_connection(listener, &peer, &starved)) != -1) {
         accepted++;
         say("[+] Connection established | IP %s Port %s\n", peer.host, peer.port);
-        if (line.broadcast)
-            prepare_for_broadcasts(connection);
+        if (line.broadcast) {
+            (void)set_blocking(connection, false); /* a broadcast must not wait for one client */
+            shrink_send_buffer(connection);        /* what a slow client takes shows at once */
+        }
         serve_when_possible(&room, connection, &peer, &starved);
         starved = starved && client_waits(listener);
     }
