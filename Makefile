@@ -36,6 +36,9 @@ check-prose: ## compare the READMEs with the code and with what it prints
 mutants: ## break the programs, one mistake at a time, and see whether the suites notice; REPEAT=20
 	@tests/mutants/run
 
+break: ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
+	@MUTANT='$(MUTANT)' STAGE='$(STAGE)' tests/break
+
 lint: ## check the style of C, shell and bats files
 	@tests/lint
 
@@ -43,4 +46,4 @@ clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support; do (cd $$stage && $(MAKE) clean) || exit 1; done
 
 .PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose \
-        mutants lint clean
+        mutants break lint clean

@@ -31,9 +31,13 @@ client: client.c $(NEEDS)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LDLIBS)' | cmp -s - $@ || \
 	    echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LDLIBS)' > $@
 
+# MUTANT=name builds broken/server and broken/client with that mistake; without it, lists them.
+break:
+	@STAGE="$${PWD##*/}" MUTANT='$(MUTANT)' ../tests/break
+
 clean:
 	rm -f server client .flags
-	rm -rf server.dSYM client.dSYM
+	rm -rf server.dSYM client.dSYM broken
 
 always:
-.PHONY: all clean always
+.PHONY: all break clean always
