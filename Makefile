@@ -10,11 +10,14 @@ build:
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
+diff: ## show how a stage grew, function by function; FROM=v1.0 TO=v1.1, or list the pairs
+	@tests/lab/diff $(FROM) $(TO)
+
 demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
 check: build ## run all suites; SERVER and CLIENT name other programs to test
-	@tests/check $(STAGES) prose second
+	@tests/check $(STAGES) prose second lab
 
 check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
 	@(cd v1.0-single && $(MAKE)) && tests/check v1.0-single
@@ -30,6 +33,8 @@ check-support: ## run the tests of the suites' own helpers
 
 check-second: ## let the C programs and a second implementation, in Python, talk to each other
 	@tests/check second
+check-lab: ## run the tests of diff, lab and the exercises
+	@tests/check lab
 check-prose: ## compare the READMEs with the code and with what it prints
 	@tests/check prose
 
@@ -47,3 +52,4 @@ clean: ## remove everything that was built
 
 .PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose \
         mutants break lint clean
+.PHONY: diff check-lab
