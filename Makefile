@@ -17,7 +17,7 @@ demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
 check: build ## run all suites; SERVER and CLIENT name other programs to test
-	@tests/check $(STAGES) prose second lab
+	@tests/check $(STAGES) prose second lab two-hosts
 
 check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
 	@(cd v1.0-single && $(MAKE)) && tests/check v1.0-single
@@ -35,6 +35,10 @@ check-second: ## let the C programs and a second implementation, in Python, talk
 	@tests/check second
 check-lab: ## run the tests of diff, lab and the exercises
 	@tests/check lab
+
+check-hosts: build ## let server and client talk on two hosts, over a line that loses packets
+	@tests/check two-hosts
+
 check-prose: ## compare the READMEs with the code and with what it prints
 	@tests/check prose
 
@@ -53,3 +57,4 @@ clean: ## remove everything that was built
 .PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose \
         mutants break lint clean
 .PHONY: diff check-lab
+.PHONY: check-hosts

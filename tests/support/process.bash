@@ -7,10 +7,12 @@ groups=()
 timeout_command=$(command -v timeout || command -v gtimeout)
 
 # Sets the arrays server_command and client_command: the words of SERVER and CLIENT as a shell
-# splits them, or the stage's own programs.
+# splits them, or the stage's own programs, in an emulator if there is one (see suite.bash). And
+# probe_command.
 find_programs() {
-  eval "server_command=(${SERVER:-'"$STAGE_DIR/server"'})"
-  eval "client_command=(${CLIENT:-'"$STAGE_DIR/client"'})"
+  eval "server_command=(${SERVER:-${ECHO_EMULATOR:-} '"$STAGE_DIR/server"'})"
+  eval "client_command=(${CLIENT:-${ECHO_EMULATOR:-} '"$STAGE_DIR/client"'})"
+  probe_command=("$SUPPORT/bin/probe")
 }
 
 # Starts a program in a group of its own. Sets $pid, which is the group's id too.
@@ -166,7 +168,7 @@ run_server() { # ARGUMENT...
 # Runs the probe up to its end (see probe.c). Fails, explaining, when a step does.
 probe() { # ARGUMENT...
   local result=0
-  "$SUPPORT/bin/probe" "$@" >"$dir/probe.out" 2>"$dir/probe.err" 3>&- 4>&- || result=$?
+  "${probe_command[@]}" "$@" >"$dir/probe.out" 2>"$dir/probe.err" 3>&- 4>&- || result=$?
   [ "$result" -eq 0 ] || explain_probe probe "$*"
 }
 
@@ -175,7 +177,7 @@ start_probe() { # NAME ARGUMENT...
   local name=$1
   shift
   [ -p "$dir/$name.in" ] || mkfifo "$dir/$name.in"
-  stdin_file=$dir/$name.in start "$name" "$SUPPORT/bin/probe" "$@"
+  stdin_file=$dir/$name.in start "$name" "${probe_command[@]}" "$@"
   eval "probe_$name=$pid"
 }
 
