@@ -364,7 +364,7 @@ END
   assert_line_in "$dir/server.lines" "^Server connection made with client \('$3', N\)\$"
 }
 
-@test "v3: a server without HOST is for all hosts, and a dialogue is the same as with one's own" {
+@test "v3: a server without HOST serves the other host, with the same dialogue as with one's own" {
   assert_v3_dialogue '' "$A4" "$B4"
 }
 
