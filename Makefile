@@ -17,7 +17,7 @@ demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
 check: build ## run all suites; SERVER and CLIENT name other programs to test
-	@tests/check $(STAGES) prose second lab two-hosts
+	@tests/check $(STAGES) prose second trace lab two-hosts
 
 check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
 	@(cd v1.0-single && $(MAKE)) && tests/check v1.0-single
@@ -41,6 +41,8 @@ check-hosts: build ## let server and client talk on two hosts, over a line that 
 
 check-prose: ## compare the READMEs with the code and with what it prints
 	@tests/check prose
+check-trace: ## compare the pictures of tests/trace with what the programs do
+	@tests/check trace
 
 mutants: ## break the programs, one mistake at a time, and see whether the suites notice; REPEAT=20
 	@tests/mutants/run
@@ -48,13 +50,16 @@ mutants: ## break the programs, one mistake at a time, and see whether the suite
 break: ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
 	@MUTANT='$(MUTANT)' STAGE='$(STAGE)' tests/break
 
+trace: ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
+	@renew='$(RENEW)'; tests/trace/run $${renew:+--renew} $(STAGE)
+
 lint: ## check the style of C, shell and bats files
 	@tests/lint
 
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support; do (cd $$stage && $(MAKE) clean) || exit 1; done
 
-.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose \
-        mutants break lint clean
+.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose check-trace \
+        mutants break trace lint clean
 .PHONY: diff check-lab
 .PHONY: check-hosts

@@ -35,9 +35,12 @@ client: client.c $(NEEDS)
 break:
 	@STAGE="$${PWD##*/}" MUTANT='$(MUTANT)' ../tests/break
 
+trace:
+	@renew='$(RENEW)'; ../tests/trace/run $${renew:+--renew} "$${PWD##*/}"
+
 clean:
 	rm -f server client .flags
 	rm -rf server.dSYM client.dSYM broken
 
 always:
-.PHONY: all break clean always
+.PHONY: all break trace clean always

@@ -318,7 +318,7 @@ block != "" { in_block(FNR, $0); next }
     sub(/^<!-- /, "", mark)
     sub(/ -->$/, "", mark)
     mark_line = FNR
-    if (mark !~ /^(terminal [0-9]|not run: |break )/) mistake(FNR, "nobody understands this mark: " mark)
+    if (mark !~ /^(terminal [0-9]|not run: |break |trace$)/) mistake(FNR, "nobody understands this mark: " mark)
     next
 }
 /^#+ / { print "section", FNR > (plan "/plan") }
