@@ -82,22 +82,25 @@ class Reader:
         self.sent, self.received = {}, {}  # by client number: (event, bytes or None for FIN)
 
     def read(self):
-        calls, threads = [], {}
-        for index, (number, path) in enumerate(self.program.logs().items()):
-            lane = (self.program.name, "main" if index == 0 else "thread %d" % index)
-            self.lanes.append(lane)
-            threads[number] = lane
-            calls += [(call[1], lane, call) for call in read_lines(path)]
-        for _, lane, call in sorted(calls, key=lambda entry: entry[0]):
-            event = self.read_call(lane, threads, *call)
+        calls = [
+            (number, call)
+            for number, path in self.program.logs().items()
+            for call in read_lines(path)
+        ]
+        calls.sort(key=lambda entry: entry[1][1])
+        created = [call[4] for _, call in calls if call[2] == "pthread_create"]
+        names = {self.program.main_thread: "main"}
+        names.update((number, "thread %d" % (i + 1)) for i, number in enumerate(created))
+        threads = {number: (self.program.name, name) for number, name in names.items()}
+        self.lanes = list(threads.values())
+        for number, call in calls:
+            event = self.read_call(threads[number], threads, *call)
             if event is not None:
                 event.name = call[2]
                 self.events.append(event)
 
     def read_call(self, lane, threads, start, end, name, arguments, result, rest):
         if name == "pthread_create":
-            if result not in threads:
-                return None
             event = Event(lane, start, end, "pthread_create() = " + threads[result][1])
             event.creates = threads[result]
             return event

@@ -87,7 +87,7 @@ def wait_until(condition, complaint, program=None):
     """Waits for a condition, which `program`, if it is given, has to bring about."""
     end = time.monotonic() + LIMIT
     while not condition():
-        if program is not None and program.process.poll() is not None and not condition():
+        if program is not None and program.has_ended() and not condition():
             raise Failure(complaint + ": it has ended")
         if time.monotonic() > end:
             raise Failure(complaint)
@@ -95,7 +95,7 @@ def wait_until(condition, complaint, program=None):
 
 
 class Program:
-    """A running server or client, whose calls go to log.1, log.2 and so on, one for each thread."""
+    """A running server or client. Each of its threads has a log, log.NUMBER, of its calls."""
 
     def __init__(self, name, command, work, with_strace):
         self.name, self.log = name, os.path.join(work, name.replace(" ", "-") + ".calls")
@@ -109,16 +109,13 @@ class Program:
                 stderr=output,
                 env=dict(os.environ, TRACE_LOG=self.log),
             )
+        self.main_thread = self.process.pid if with_strace else 0
 
     def logs(self):
-        """The logs, that of the first thread first."""
+        """By the number of each thread, its log."""
         folder, start = os.path.split(self.log)
-        numbers = [
-            int(name.rsplit(".", 1)[1])
-            for name in os.listdir(folder)
-            if name.startswith(start + ".")
-        ]
-        return {number: self.log + "." + str(number) for number in sorted(numbers)}
+        names = [name for name in os.listdir(folder) if name.startswith(start + ".")]
+        return {int(name.rsplit(".", 1)[1]): os.path.join(folder, name) for name in names}
 
     def progress(self):
         return sum(os.path.getsize(path) for path in self.logs().values())
@@ -143,8 +140,12 @@ class Program:
                 switches = facts["voluntary_ctxt_switches"], facts["nonvoluntary_ctxt_switches"]
                 found.append((thread, switches))
         except (FileNotFoundError, ProcessLookupError):
-            return found if self.process.poll() is not None else None  # a thread has just ended
+            return [] if self.process.poll() is not None else None  # a thread has just ended
         return found
+
+    def has_ended(self):
+        """Also when nobody has been told yet: strace is the first to know."""
+        return self.process.poll() is not None or self.threads() == []
 
 
 class Play:
@@ -165,7 +166,7 @@ class Play:
             self.come_to_rest()
             self.marks.append((time.time(), ""))
             for name, program in self.programs.items():
-                if program.process.poll() is not None:
+                if program.has_ended():
                     self.ended.add(name)
         finally:
             for program in self.programs.values():
