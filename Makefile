@@ -53,13 +53,21 @@ break: ## build a stage with one mistake in it, and say what it does; MUTANT=hal
 trace: ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
 	@renew='$(RENEW)'; tests/trace/run $${renew:+--renew} $(STAGE)
 
+bench: build ## measure what each way of serving clients costs; BENCH=quick, or a folder for results
+	@command -v python3 >/dev/null || \
+	    { echo "make bench: python3 is missing: tests/setup --ci brings it" >&2; exit 1; }
+	@(cd tests/bench && $(MAKE) -s) && tests/bench/run $(BENCH)
+check-bench: ## run the tests of the benchmark's load generator
+	@tests/check bench
+
 lint: ## check the style of C, shell and bats files
 	@tests/lint
 
 clean: ## remove everything that was built
-	@for stage in $(STAGES) tests/support; do (cd $$stage && $(MAKE) clean) || exit 1; done
+	@for stage in $(STAGES) tests/support tests/bench; do (cd $$stage && $(MAKE) clean) || exit 1; done
 
 .PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose check-trace \
         mutants break trace lint clean
 .PHONY: diff check-lab
 .PHONY: check-hosts
+.PHONY: bench check-bench

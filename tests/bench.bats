@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# The benchmark: its load generator compares every byte, and its runner says so where one is wrong.
+
+load support/suite
+
+BENCH=$BATS_TEST_DIRNAME/bench
+
+setup_file() {
+  (cd "$BENCH" && unset MAKEFLAGS MFLAGS SANITIZE && make -s >/dev/null 2>&1)
+}
+
+eval "suite_$(declare -f setup)" # suite_setup is what suite.bash calls setup
+
+setup() {
+  suite_setup
+  cd "$BATS_TEST_DIRNAME/.." || return 1
+}
+
+# Starts a server on a free port, which is appended to its command, or stands there as PORT. Sets
+# $port. The load generator waits for it.
+serve() { # COMMAND...
+  local words=() word
+  port=$(free_port)
+  for word; do
+    words+=("${word/#PORT/$port}")
+  done
+  [[ " $* " == *" PORT "* ]] || words+=("$port")
+  start server "${words[@]}"
+}
+
+# Prints a free port below those that the system gives to clients; each test has a hundred.
+free_port() {
+  python3 - "$BATS_TEST_NUMBER" <<'END'
+import socket, sys
+port = 10000 + int(sys.argv[1]) * 100
+while True:
+    port += 1
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            break
+        except OSError:
+            pass
+print(port)
+END
+}
+
+# Runs the load generator against the server. A run that is not void prints four numbers.
+put_load() { # [OPTION...] -- LOAD CLIENTS SIZE [CROWD...]
+  local options=()
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  shift
+  run "$BENCH/bin/load" -t 50 ${options[@]+"${options[@]}"} "$port" "$@" </dev/null
+}
+
+assert_measured() {
+  assert_success
+  [[ ${lines[${#lines[@]} - 1]} =~ ^[1-9][0-9]*\.[0-9]( [0-9]+\.[0-9]){3}$ ]] || fail "$output"
+}
+
+# A server with this flaw makes a run void, for this reason.
+assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
+  local flaw=$1 reason=$2
+  shift 2
+  serve python3 "$BENCH/flawed.py" PORT "$flaw"
+  put_load -- "$@"
+  assert_failure 1
+  assert_output --regexp "(^|
+)void: $reason\$"
+}
+
+@test "each floor echoes every load" {
+  local floor
+  for floor in threads poll event; do
+    serve "$BENCH/bin/floor-$floor"
+    put_load -- ping-pong 10 64 && assert_measured
+    put_load -- stream 2 65536 && assert_measured
+    put_load -- churn 4 64 && assert_measured
+    put_load -- idle 4 64 10 100 && assert_measured
+    assert_line "crowd 100"
+  done
+}
+
+@test "our stages echo every load that is theirs, with their welcome and their reverse" {
+  make -s >/dev/null 2>&1
+  serve v1.0-single/server -q 127.0.0.1
+  put_load -- ping-pong 1 64 && assert_measured
+  serve v3-reverse/server -q 127.0.0.1
+  put_load -r -- ping-pong 1 64 && assert_measured
+  serve v2-threaded-broadcast/server -b -q 127.0.0.1
+  put_load -w 25 -- broadcast 10 64 && assert_measured
+}
+
+@test "an altered byte makes every load void" {
+  local reason='byte [0-9]+ of a connection came back as 0x.. instead of 0x..'
+  assert_void alter "$reason" ping-pong 3 64
+  assert_void alter "$reason" stream 1 65536
+  assert_void alter "$reason" churn 2 2048
+  assert_void alter "$reason" idle 2 64 3
+  assert_void alter "$reason" idle 1 64 3
+}
+
+@test "an altered byte of a crowd makes the run void" {
+  assert_void alter 'byte 1000 of a connection came back as .*' idle 1 2048 3
+}
+
+@test "an altered byte of a broadcast makes the run void" {
+  assert_void alter 'client 0 got message [0-9]+ of client 0 altered' broadcast 1 64
+}
+
+@test "a broadcast that one does not get makes the run void" {
+  # Each client hears itself alone: the messages of the others are missing.
+  assert_void none 'messages do not come: 0 of 2 clients wait for their own' broadcast 2 64
+}
+
+@test "a byte that is lost makes the run void" {
+  assert_void lose 'byte [0-9]+ of a connection came back as .*' stream 1 65536
+}
+
+@test "a last byte that is missing makes the run void" {
+  assert_void lose '1 of 1 connections wait for bytes that do not come' ping-pong 1 1001
+}
+
+@test "a byte too many makes the run void" {
+  assert_void double 'the server sent a byte too many, behind byte [0-9]+' ping-pong 1 1001
+}
+
+@test "a connection that the server closes makes the run void" {
+  assert_void close 'the server closed a connection, [0-9]+ bytes are missing' stream 1 65536
+}
+
+@test "an echo where the reverse is expected makes the run void" {
+  serve python3 "$BENCH/flawed.py" PORT none
+  put_load -r -- ping-pong 1 64
+  assert_failure 1
+  assert_output --regexp '^void: byte 0 of a connection came back as '
+}
+
+@test "no server makes the run void" {
+  reserve_port
+  put_load -- ping-pong 1 64
+  assert_failure 1
+  assert_output 'void: connection 0: Connection refused'
+}
+
+@test "the load generator refuses a wrong command line" {
+  port=1
+  for wrong in "ping-pong 0 64" "ping-pong 1 0" "ping-pong 1" "dance 1 64" "stream 1x 64"; do
+    # shellcheck disable=SC2086 # words
+    put_load -- $wrong
+    assert_failure 2
+    assert_output --partial 'usage: load'
+  done
+}
