@@ -64,6 +64,9 @@ function check_make(at, command,    words, count, i) {
         if (words[i] == "-C") {
             i++
             if (find_path(words[i]) == "") mistake(at, "there is no directory " words[i])
+        } else if (words[i] ~ /^MUTANT=/) {
+            if (system("ls tests/mutants/" (folder == "." ? "*" : folder) "/" substr(words[i], 8) ".patch >/dev/null 2>&1") != 0)
+                mistake(at, "there is no mutant " substr(words[i], 8))
         } else if (words[i] ~ /=/) {
             if (words[i] ~ /'/) return # a value of several words, up to the end of the command
         } else if (words[i] !~ /^-/ && index(" " targets " ", " " words[i] " ") == 0)
@@ -83,7 +86,7 @@ function check_command(at, line,    commands, count, words, many, i, j) {
         }
         many = split(commands[i], words, /[ \t]+/)
         for (j = 1; j <= many; j++)
-            if (words[j] ~ /\// && words[j] !~ /['":=*~$]|^\// && find_path(words[j]) == "")
+            if (words[j] ~ /\// && words[j] !~ /['":=*~$]|^\/|^\.\/broken\// && find_path(words[j]) == "")
                 mistake(at, "there is no file " words[j])
     }
 }

@@ -26,7 +26,8 @@ copy_repository() {
   copy=$BATS_TEST_TMPDIR/copy
   mkdir -p "$copy/tests"
   cp -pR Makefile README.md common v* "$copy"
-  cp -pR tests/prose tests/prose.awk tests/check tests/setup tests/support "$copy/tests"
+  cp -pR tests/prose tests/prose.awk tests/check tests/setup tests/support tests/mutants tests/break \
+    "$copy/tests"
   cd "$copy" || return 1
   readme=v1.1-multiconn/README.md
   printf '%s\n' \
@@ -139,6 +140,14 @@ assert_bites() { # LINE TEXT [OPTION]
   copy_repository
   change Makefile 'check: build' 'verify: build'
   assert_bites 2 'no target check'
+}
+
+@test "the check names the line of a mutant that is gone" {
+  copy_repository
+  change "$readme" 'read `serve()`' 'try `make break MUTANT=pollout-always`'
+  check_readme --static "$readme"
+  rm tests/mutants/v1.1-multiconn/pollout-always.patch
+  assert_bites 2 'no mutant pollout-always'
 }
 
 @test "the check names the line of a function that is gone" {
