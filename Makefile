@@ -47,6 +47,9 @@ check-trace: ## compare the pictures of tests/trace with what the programs do
 mutants: ## break the programs, one mistake at a time, and see whether the suites notice; REPEAT=20
 	@tests/mutants/run
 
+portability: ## build for other compilers, C libraries and machines, and run the suites; BUILD=s390x
+	@BUILD='$(BUILD)' STAGE='$(STAGE)' tests/portability
+
 break: ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
 	@MUTANT='$(MUTANT)' STAGE='$(STAGE)' tests/break
 
@@ -71,3 +74,4 @@ clean: ## remove everything that was built
 .PHONY: diff check-lab
 .PHONY: check-hosts
 .PHONY: bench check-bench
+.PHONY: portability

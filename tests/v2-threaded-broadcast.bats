@@ -1425,6 +1425,7 @@ take_descriptors() {
 
 @test "server: out of threads or memory it keeps the clients that it has, and serves again as soon as it can" {
   need_proc
+  need_no_emulator "a limit of memory ends the emulator, before the program feels it"
   command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
   start_server
   local size

@@ -234,6 +234,11 @@ need_proc() {
   [ -r /proc/self/status ] || skip "this system has no /proc/PID/status"
 }
 
+# Skips the test where an emulator is the only cause that it fails.
+need_no_emulator() { # REASON
+  [ -z "${ECHO_EMULATOR:-}" ] || skip "in an emulator: $1"
+}
+
 # What /proc/PID/status says, such as VmRSS or VmHWM (kB), or Threads.
 proc_status() { # PID FIELD
   awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"

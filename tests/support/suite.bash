@@ -6,6 +6,7 @@
 # It brings bats-support, bats-assert, the helpers of process.bash and assert.bash, and a setup and
 # teardown for each test. Everything works with the bash 3.2 of macOS.
 #
+# ECHO_EMULATOR='qemu-s390x -L /usr/s390x-linux-gnu' runs the stage's programs in an emulator.
 # ECHO_SLOWNESS=20 makes all time limits 20 times longer, for valgrind or a very slow machine.
 
 bats_require_minimum_version 1.8.0
