@@ -13,6 +13,13 @@ help: ## list the targets
 diff: ## show how a stage grew, function by function; FROM=v1.0 TO=v1.1, or list the pairs
 	@tests/lab/diff $(FROM) $(TO)
 
+lab: ## make a folder in which a student writes a stage; STAGE=v1.1 DIR=~/lab
+	@tests/lab/lab '$(STAGE)' '$(DIR)'
+handout: ## pack the same as a tarball, here; STAGE=v1.1
+	@tests/lab/lab --pack '$(STAGE)'
+exercise: ## test what you have added to a stage for an exercise, NAME=...; or list the exercises
+	@tests/lab/exercise '$(NAME)'
+
 demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
@@ -68,10 +75,11 @@ lint: ## check the style of C, shell and bats files
 
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support tests/bench; do (cd $$stage && $(MAKE) clean) || exit 1; done
+	rm -f v*-lab.tar.gz tests/lab/last.tap
 
 .PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose check-trace \
         mutants break trace lint clean
-.PHONY: diff check-lab
+.PHONY: diff lab handout exercise check-lab
 .PHONY: check-hosts
 .PHONY: bench check-bench
 .PHONY: portability

@@ -17,6 +17,13 @@ setup() {
   root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 }
 
+# Runs a program outside of bats, whose variables and PATH another bats must not see.
+run_outside() { # COMMAND...
+  local path
+  path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
+  run env -i PATH="$path" HOME="$HOME" JOBS=1 "$@"
+}
+
 # ---- diff ----
 
 need_git() {
@@ -133,4 +140,182 @@ functions() { # STAGE
   [ -z "$(git -C "$dir/mine" status --porcelain)" ]
   run -0 git -C "$dir/mine" count-objects
   assert_output '0 objects, 0 kilobytes'
+}
+
+# ---- lab and handout ----
+
+# Makes the lab of a stage in $dir/lab, and names its programs for the suite's helpers.
+make_lab() { # STAGE
+  "$LAB/lab" "$1" "$dir/lab" >"$dir/log"
+  server_command=("$dir/lab/$1/server")
+  client_command=("$dir/lab/$1/client")
+}
+
+build_lab() {
+  make -C "$dir/lab" CFLAGS='-O1 -Werror' >"$dir/log" 2>&1 || { cat "$dir/log"; return 1; }
+}
+
+# The lines of C programs that say something, without what indents them.
+lines_of() { # FILE...
+  sed 's/^ *//; s/ *$//' "$@" | awk 'length($0) >= 36 && !/^#include /' | LC_ALL=C sort -u
+}
+
+# Fails if a line of the stage's programs that was not in the ones before stands in the lab.
+assert_no_solution() { # STAGE START_FOLDER
+  lines_of "$root/$1"/*.c >"$dir/solution"
+  lines_of "$root/$2"/*.c "$root"/common/*.[ch] >"$dir/known"
+  LC_ALL=C comm -23 "$dir/solution" "$dir/known" >"$dir/secret"
+  [ "$(wc -l <"$dir/secret")" -gt 30 ]
+  run grep -rF -f "$dir/secret" "$dir/lab"
+  assert_output ''
+}
+
+@test "lab: v1.0 starts from a skeleton that compiles and does nothing" {
+  make_lab v1.0-single
+  build_lab
+  run_server 127.0.0.1 0
+  assert_status 0
+  assert_nothing_in "$server_out"
+  run_client
+  assert_status 0
+  assert_nothing_in "$client_out"
+}
+
+@test "lab: v1.1 starts from v1.0, v2 from v1.1, v3 from v1.0" {
+  local stage
+  for stage in v1.1-multiconn:v1.0-single v2-threaded-broadcast:v1.1-multiconn v3-reverse:v1.0-single; do
+    rm -rf "$dir/lab"
+    make_lab "${stage%:*}"
+    build_lab
+    cmp "$dir/lab/${stage%:*}/server.c" "$root/${stage#*:}/server.c"
+    cmp "$dir/lab/${stage%:*}/client.c" "$root/${stage#*:}/client.c"
+  done
+}
+
+@test "lab: nothing of the solution is in it" {
+  local stage before
+  for stage in v1.0-single:tests/lab/skeleton v1.1-multiconn:v1.0-single \
+    v2-threaded-broadcast:v1.1-multiconn v3-reverse:v1.0-single; do
+    rm -rf "$dir/lab"
+    make_lab "${stage%:*}"
+    assert_no_solution "${stage%:*}" "${stage#*:}"
+  done
+}
+
+@test "lab: for v1.0, what common/ does of the lesson is the student's to write" {
+  local call
+  make_lab v1.0-single
+  for call in 'socket(address->' 'bind(' 'listen(listener' '(connect(connection'; do
+    grep -qF "$call" "$root"/common/*.c
+    run grep -F "$call" "$dir/lab"/common/*.c
+    assert_output ''
+  done
+  run -0 grep -rc 'Yours to write' "$dir/lab/common"
+  [ "$(grep -rh 'Yours to write' "$dir/lab/common" | wc -l)" -eq 4 ]
+}
+
+@test "lab: the lesson has no code of the solution, and no link that leads nowhere" {
+  local stage
+  for stage in v1.0-single v1.1-multiconn v2-threaded-broadcast v3-reverse; do
+    rm -rf "$dir/lab"
+    make_lab "$stage"
+    run -0 grep -c '^## ' "$dir/lab/LESSON.md"
+    [ "$output" -ge 5 ] # the sections that are kept are called what lesson.awk calls them
+    run -0 sed -n '1p' "$dir/lab/LESSON.md"
+    assert_output --regexp "^# $stage: "
+    run ! grep -E '^```(c|diff)$|^<!--|^## (Read it|Break it|What has changed)|\]\(\.\.' "$dir/lab/LESSON.md"
+  done
+}
+
+@test "lab: the contract has the sections on all stages and on this one, and no other" {
+  make_lab v1.1-multiconn
+  run -0 grep '^## ' "$dir/lab/CONTRACT.md"
+  assert_output '## 1. All stages
+## 3. v1.1-multiconn: many clients, one thread'
+  grep -qF '`server [-q] [[HOST] PORT]`' "$dir/lab/CONTRACT.md"
+  run ! grep -F '| v3-reverse' "$dir/lab/CONTRACT.md"
+  grep -qF 'Server stops after N connections' "$dir/lab/CONTRACT.md"
+}
+
+@test "lab: it works elsewhere, also where a folder's name has a blank" {
+  make_lab v1.0
+  mv "$dir/lab" "$dir/my lab"
+  cd "$dir/my lab"
+  run_outside make check
+  assert_failure
+  assert_line --regexp '^to do +0 of +[0-9]+  The command line of the server$'
+  assert_line 'next: server: -h prints the usage on stdout and exits 0'
+  assert_line --partial 'it usually means: help that was asked for goes to stdout'
+  assert_line --regexp '^0 of [0-9]+ tests pass$'
+  cp "$root"/v1.0-single/*.c v1.0-single
+  cp "$root"/common/*.c common
+  make -s 2>/dev/null
+  run_outside bats --filter 'both exit 0$' tests/v1.0-single.bats
+  assert_line --partial "ok 1 server and client: "
+}
+
+@test "lab: what is next is the first test that fails; those behind it are left out" {
+  make_lab v1.1
+  {
+    printf '%s\n' 'STAGE=v1.1-multiconn' 'load support/suite' '# ---- One ----' \
+      '@test "it does (this)" { touch "$BATS_FILE_TMPDIR/../one"; }' \
+      '@test "it does \"that\"" { :; }' '# ---- Two ----' \
+      '@test "it is [fast]" { explain "it is slow" "got" "1 s"; }' '@test "it is small" { :; }' \
+      '# ---- Three ----' '@test "it is red" { false; }'
+  } >"$dir/lab/tests/v1.1-multiconn.bats"
+  run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
+  assert_failure
+  assert_output "..!-
+
+  ok     2 of   2  One
+to do    0 of   2  Two
+         0 of   1  Three
+
+next: it is [fast]
+  it is slow
+    got: 1 s
+
+This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
+2 of 5 tests pass"
+  run_outside "$dir/lab/tests/lab/progress" --all v1.1-multiconn
+  assert_failure
+  assert_line '..!.!'
+  assert_line '3 of 5 tests pass'
+  sed -i.old '/fast\|red/d' "$dir/lab/tests/v1.1-multiconn.bats"
+  run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
+  assert_success
+  assert_line '3 of 3 tests pass'
+}
+
+@test "lab: a folder that is not empty is left as it is" {
+  mkdir "$dir/full"
+  echo mine >"$dir/full/server.c"
+  run "$LAB/lab" v1.1 "$dir/full"
+  assert_failure 1
+  assert_output "lab: $dir/full is there, and not empty: it is left as it is; name another DIR"
+  [ "$(ls "$dir/full")" = server.c ]
+  run "$LAB/lab" v1.1 "$dir/full/server.c"
+  assert_failure 1
+  mkdir "$dir/empty"
+  run -0 make -s -C "$root" lab STAGE=v1.1 DIR="$dir/empty"
+  [ -f "$dir/empty/README.md" ]
+}
+
+@test "lab: DIR may begin with a tilde; an unknown stage or no DIR is refused with exit 2" {
+  HOME=$dir run -0 "$LAB/lab" v3 \~/lab
+  [ -f "$dir/lab/v3-reverse/server.c" ]
+  run "$LAB/lab" v9 "$dir/other"
+  assert_failure 2
+  assert_output --partial 'lab: there is no stage v9; there are: v1.0-single'
+  run "$LAB/lab" v1.1 ''
+  assert_failure 2
+  run "$LAB/lab" v1.1
+  assert_failure 2
+}
+
+@test "handout: it is the lab, packed" {
+  make_lab v2
+  (cd "$dir" && "$LAB/lab" --pack v2 && gzip -dc v2-lab.tar.gz | tar -xf -) >"$dir/log"
+  grep -qx 'The lab of v2-threaded-broadcast is packed in v2-lab.tar.gz' "$dir/log"
+  diff -r "$dir/lab" "$dir/v2-lab"
 }

@@ -8,11 +8,12 @@
 #
 # ECHO_EMULATOR='qemu-s390x -L /usr/s390x-linux-gnu' runs the stage's programs in an emulator.
 # ECHO_SLOWNESS=20 makes all time limits 20 times longer, for valgrind or a very slow machine.
+# ECHO_STOP=FILE: when a test has failed, FILE is made, and tests that begin later are skipped.
 
 bats_require_minimum_version 1.8.0
 
-SUPPORT=$BATS_TEST_DIRNAME/support
-STAGE_DIR=$BATS_TEST_DIRNAME/../${STAGE:-}
+SUPPORT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+STAGE_DIR=$SUPPORT/../../${STAGE:-}
 SLOWNESS=${ECHO_SLOWNESS:-1}
 LIMIT=$((10 * SLOWNESS)) # seconds for what takes far less than one
 
@@ -32,10 +33,11 @@ load_library() { # NAME
 
 load_library bats-support
 load_library bats-assert
-load support/process
-load support/assert
+load "$SUPPORT/process"
+load "$SUPPORT/assert"
 
 setup() {
+  [ ! -e "${ECHO_STOP:-}" ] || skip "a test before it has failed"
   exec </dev/null # nothing in a test reads the terminal
   dir=$BATS_TEST_TMPDIR
   find_programs
@@ -53,6 +55,7 @@ teardown() {
   local result=0
   end_all_groups || result=1
   check_sanitizers || result=1
+  [ -z "${ECHO_STOP:-}" ] || [ -n "${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-}" ] || : >"$ECHO_STOP"
   return "$result"
 }
 
