@@ -156,3 +156,20 @@ assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
     assert_output --partial 'usage: load'
   done
 }
+
+@test "the runner names a server that alters a byte, and fails" {
+  mkdir "$dir/bin"
+  cat >"$dir/bin/socat" <<END
+#!/bin/sh
+port=\${1#TCP4-LISTEN:}
+exec python3 "$BENCH/flawed.py" "\${port%%,*}" alter
+END
+  chmod +x "$dir/bin/socat"
+  make -s >/dev/null 2>&1
+  PATH=$dir/bin:$PATH run "$BENCH/run" quick "$dir/results"
+  assert_failure 1
+  assert_line --regexp '^void: socat, stream, .*: byte [0-9]+ of a connection came back as '
+  assert_line --regexp '^  socat +void: byte [0-9]+ of a connection came back as '
+  run grep -c '^stream,1,65536,socat,processes,MB/s,,,,,,,,0,1$' "$dir/results/results.csv"
+  assert_output 1
+}

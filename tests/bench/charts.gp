@@ -37,49 +37,54 @@ do for [i = 1:|NAME|] {
 }
 
 set logscale xy
-set grid xtics ytics mytics linecolor rgb "#d8d8d8", linecolor rgb "#eeeeee"
+set xrange [*:*] noextend
+set yrange [*:*] noextend
+set offsets graph 0.03, graph 0.03, graph 0.05, graph 0.05
+set grid xtics ytics linecolor rgb "#e0e0e0" linewidth 1 linetype 1
 set border 3 linecolor rgb "#606060"
 set tics nomirror textcolor rgb "#303030"
-set key outside right center reverse Left samplen 3 spacing 1.15 textcolor rgb "#202020"
-set offsets graph 0.02, graph 0.02, graph 0.02, graph 0.02
+set key at screen 0.99, screen 0.5 right center reverse Left maxcols 1 samplen 3 spacing 1.2 \
+    textcolor rgb "#202020"
 set xtics (1, 10, 100, "1,000" 1000, "10,000" 10000)
+set lmargin at screen 0.09
+set rmargin at screen 0.74
+FONT = "DejaVu Sans,Helvetica,Arial,14"
 
-set terminal svg size 960,520 font "DejaVu Sans,Helvetica,Arial,14" background "#ffffff"
+set terminal svg size 960,540 font FONT background "#ffffff"
 set output 'throughput.svg'
-set title "Throughput: echoes a second, messages of 64 bytes"
+set title "Throughput: echoes a second, messages of 64 bytes" font ",16"
 set xlabel "active connections"
-set ylabel "echoes/s"
-set format y "%.0s%c"
+set ytics ("500" 500, "1k" 1e3, "2k" 2e3, "5k" 5e3, "10k" 1e4, "20k" 2e4, "50k" 5e4, \
+    "100k" 1e5, "200k" 2e5, "500k" 5e5, "1M" 1e6)
 plot for [i in echoing] 'results.csv' using (pick("ping-pong", int(i), $2)):7 \
     with linespoints linestyle int(i) title NAME[int(i)]
 
-set terminal svg size 1160,520 font "DejaVu Sans,Helvetica,Arial,14" background "#ffffff"
+set terminal svg size 1200,540 font FONT background "#ffffff"
 set output 'latency.svg'
-set title
-set format y "%g"
-set multiplot layout 1,2 title "Latency of an echo, messages of 64 bytes" font ",16"
-set ylabel "microseconds"
-set title "median"
+set multiplot
+set ytics ("10 µs" 10, "20 µs" 20, "50 µs" 50, "100 µs" 100, "200 µs" 200, "500 µs" 500, \
+    "1 ms" 1e3, "2 ms" 2e3, "5 ms" 5e3, "10 ms" 1e4, "20 ms" 2e4, "50 ms" 5e4, "100 ms" 1e5, \
+    "200 ms" 2e5, "500 ms" 5e5, "1 s" 1e6)
+set title "Latency of an echo: half are faster"
 set lmargin at screen 0.07
 set rmargin at screen 0.40
-unset key
 plot for [i in echoing] 'results.csv' using (pick("ping-pong", int(i), $2)):11 \
     with linespoints linestyle int(i) notitle
 set title "99 of 100 are faster"
-set lmargin at screen 0.48
-set rmargin at screen 0.81
-set key outside right center reverse Left samplen 3 spacing 1.15 textcolor rgb "#202020"
-unset ylabel
+set lmargin at screen 0.46
+set rmargin at screen 0.78
 plot for [i in echoing] 'results.csv' using (pick("ping-pong", int(i), $2)):12 \
     with linespoints linestyle int(i) title NAME[int(i)]
 unset multiplot
 
-set terminal svg size 960,520 font "DejaVu Sans,Helvetica,Arial,14" background "#ffffff"
+set terminal svg size 960,540 font FONT background "#ffffff"
 set output 'memory.svg'
-unset lmargin
-unset rmargin
+set lmargin at screen 0.11
+set rmargin at screen 0.74
 set title "Memory of a server and all that it starts"
-set xlabel "connections that said one message"
-set ylabel "MiB"
-plot for [i in idling] 'results.csv' using (pick("memory", int(i), $2)):($7 / 1024) \
+set xlabel "connections that have said one message"
+set ytics ("100 KiB" 100, "200 KiB" 200, "500 KiB" 500, "1 MiB" 1024, "2 MiB" 2048, \
+    "5 MiB" 5120, "10 MiB" 10240, "20 MiB" 20480, "50 MiB" 51200, "100 MiB" 102400, \
+    "200 MiB" 204800, "500 MiB" 512000)
+plot for [i in idling] 'results.csv' using (pick("memory", int(i), $2)):7 \
     with linespoints linestyle int(i) title NAME[int(i)]

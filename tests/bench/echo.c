@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* So many come at once to join a crowd. */
-enum { COMING_AT_ONCE = 64 };
+/* So many come at once: no more than a short backlog takes, or the system would let them wait for a
+ * second; and more to a large crowd, or a server that looks at all of it would look too often. */
+enum { COMING_AT_ONCE = 8, MOST_AT_ONCE = 64 };
 
 struct table {
     struct connection *connections;
@@ -63,6 +64,46 @@ static void ask_for(struct connection *connection, struct pollfd *polled,
     (void)attend(connection, polled, script);
 }
 
+/* Lets a client come, who says one message. */
+static void come(struct connection *connection, struct pollfd *polled, const struct script *script,
+                 size_t number)
+{
+    long long now = now_ns();
+
+    open_connection(connection, script, number);
+    *polled = (struct pollfd){.fd = connection->fd};
+    ask_for(connection, polled, script, 1, now);
+}
+
+void gather(struct connection *crowd, const struct script *script, size_t open, size_t count)
+{
+    struct pollfd polled[MOST_AT_ONCE];
+    struct connection *coming[MOST_AT_ONCE];
+    struct table table = {.polled = polled};
+    size_t at_once = COMING_AT_ONCE + count / 100;
+
+    while (table.count < at_once && table.count < MOST_AT_ONCE && open < count) {
+        coming[table.count] = &crowd[open];
+        come(&crowd[open], &polled[table.count++], script, open);
+        open++;
+    }
+    for (table.busy = table.count; table.busy > 0;) {
+        wait_for_some(&table);
+        for (size_t i = 0; i < table.count; i++) {
+            if (polled[i].revents == 0 || !attend(coming[i], &polled[i], script))
+                continue;
+            polled[i].fd = -1;
+            if (open < count) {
+                coming[i] = &crowd[open];
+                come(&crowd[open], &polled[i], script, open);
+                open++;
+            } else {
+                table.busy--;
+            }
+        }
+    }
+}
+
 /* Measures what has come back on a connection, and lets it go on until the measurement ends.
  * Returns whether it is done. */
 static bool go_on(struct measurement *result, struct connection *connection, struct pollfd *polled,
@@ -86,44 +127,27 @@ void converse(struct measurement *result, const struct script *script, size_t cl
               size_t window)
 {
     struct table table = make_table(clients);
-    size_t silent = clients; /* those that nothing has come back to yet */
 
-    for (size_t i = 0; i < clients; i++) {
-        open_connection(&table.connections[i], script, i);
-        table.polled[i].fd = table.connections[i].fd;
-    }
+    gather(table.connections, script, 0, clients);
     warm_up(result);
-    for (size_t i = 0; i < clients; i++)
+    for (size_t i = 0; i < clients; i++) {
+        table.polled[i].fd = table.connections[i].fd;
         ask_for(&table.connections[i], &table.polled[i], script, window, now_ns());
+    }
     for (table.busy = clients; table.busy > 0;) {
         wait_for_some(&table);
         for (size_t i = 0; i < clients; i++) {
-            struct connection *connection = &table.connections[i];
-            if (table.polled[i].revents == 0)
-                continue;
-            bool was_silent = connection->received < script->size;
-            table.busy -= go_on(result, connection, &table.polled[i], script, window);
-            silent -= was_silent && connection->received >= script->size;
+            if (table.polled[i].revents != 0)
+                table.busy -=
+                    go_on(result, &table.connections[i], &table.polled[i], script, window);
         }
-        if (silent == 0)
-            begin_if_warm(result, now_ns());
+        begin_if_warm(result, now_ns());
     }
     for (size_t i = 0; i < clients; i++) {
         expect_silence(&table.connections[i]);
         (void)close(table.connections[i].fd);
     }
     free_table(&table);
-}
-
-/* Lets a client come, who says one message. */
-static void come(struct connection *connection, struct pollfd *polled, const struct script *script,
-                 size_t number)
-{
-    long long now = now_ns();
-
-    open_connection(connection, script, number);
-    *polled = (struct pollfd){.fd = connection->fd};
-    ask_for(connection, polled, script, 1, now);
 }
 
 void come_and_go(struct measurement *result, const struct script *script, size_t clients)
@@ -154,32 +178,4 @@ void come_and_go(struct measurement *result, const struct script *script, size_t
         }
     }
     free_table(&table);
-}
-
-void gather(struct connection *crowd, const struct script *script, size_t open, size_t count)
-{
-    struct pollfd polled[COMING_AT_ONCE];
-    struct connection *coming[COMING_AT_ONCE];
-    struct table table = {.polled = polled};
-
-    while (table.count < COMING_AT_ONCE && open < count) {
-        coming[table.count] = &crowd[open];
-        come(&crowd[open], &polled[table.count++], script, open);
-        open++;
-    }
-    for (table.busy = table.count; table.busy > 0;) {
-        wait_for_some(&table);
-        for (size_t i = 0; i < table.count; i++) {
-            if (polled[i].revents == 0 || !attend(coming[i], &polled[i], script))
-                continue;
-            polled[i].fd = -1;
-            if (open < count) {
-                coming[i] = &crowd[open];
-                come(&crowd[open], &polled[i], script, open);
-                open++;
-            } else {
-                table.busy--;
-            }
-        }
-    }
 }

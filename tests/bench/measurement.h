@@ -23,7 +23,7 @@ long long now_ns(void);
 /* The first fifth of the duration is not measured: threads start, buffers and windows grow. */
 void warm_up(struct measurement *measurement);
 
-/* Everybody has been served once: it begins as soon as it is warm. */
+/* The server is up: the measurement begins as soon as it is warm. */
 void begin_if_warm(struct measurement *measurement, long long now);
 
 /* So many things have happened, of which the last took so long; they count from its begin to its
