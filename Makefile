@@ -70,6 +70,11 @@ bench: build ## measure what each way of serving clients costs; BENCH=quick, or 
 check-bench: ## run the tests of the benchmark's load generator
 	@tests/check bench
 
+grade: ## grade a class: STAGE=v1.1 SUBMISSIONS=dir [JOBS=n] [SSHLOGINFILE=file] [RESULTS=dir]
+	@tests/grade/run
+check-grade: ## grade wrong, right and hostile submissions, and see what they get
+	@tests/check grade
+
 lint: ## check the style of C, shell and bats files
 	@tests/lint
 
@@ -82,4 +87,4 @@ clean: ## remove everything that was built
 .PHONY: diff lab handout exercise check-lab
 .PHONY: check-hosts
 .PHONY: bench check-bench
-.PHONY: portability
+.PHONY: grade check-grade

@@ -96,12 +96,14 @@ END
   assert_line_in "$server_out" '^Server listens on 127\.0\.0\.1:[0-9]+$'
 }
 
+# bats test_tags=points:10
 @test "server: two operands are the host and the port" {
   start_server_on localhost 0
   assert_line_in "$server_out" '^Server listens on (127\.0\.0\.1|\[::1\]):[0-9]+$' \
     "the address in the ready line is numeric, whatever HOST was"
 }
 
+# bats test_tags=points:10
 @test "server: port 0 lets the system choose, and the ready line shows the port" {
   start_server
   [ "$port" -gt 0 ] || explain "the ready line shows port 0" "got" "$(show_lines "$server_out")" \
@@ -211,6 +213,7 @@ END
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 
+# bats test_tags=points:10
 @test "client: three operands are the host, the port and the message" {
   fake_server expect:ahoy send:ahoy expect-eof
   run_client 127.0.0.1 "$port" ahoy
@@ -276,6 +279,7 @@ END
 
 # ---- What they print ----
 
+# bats test_tags=points:10
 @test "server: it tells what it does, line by line" {
   start_server
   probe connect 127.0.0.1 "$port" who "ask:Hello, world" half-close expect-eof
@@ -331,6 +335,7 @@ Server closes connection to $peer
 END
 }
 
+# bats test_tags=points:10
 @test "client: it tells what it does, line by line" {
   fake_server echo
   run_client 127.0.0.1 "$port" ahoy
@@ -387,6 +392,7 @@ END
   assert_status 0
 }
 
+# bats test_tags=points:10
 @test "server: when the ready line comes, clients can connect" {
   # The server finds its stdout full, and has to wait in printing the ready line. If it printed it
   # before listen(), nobody could connect meanwhile.
@@ -530,6 +536,7 @@ END
 
 # ---- The echo of the server ----
 
+# bats test_tags=points:10
 @test "server: every byte value comes back, NULs included" {
   every_byte >"$dir/sent"
   start_server
@@ -554,6 +561,7 @@ END
   assert_server_done
 }
 
+# bats test_tags=points:10
 @test "server: each piece is echoed at once, while the client stays connected" {
   start_server
   means="the server collects input until the client ends its half"
@@ -561,6 +569,7 @@ END
   assert_server_done
 }
 
+# bats test_tags=points:10
 @test "server: a client that half-closes gets everything back, then the end" {
   head -c 300000 /dev/urandom >"$dir/sent"
   start_server
@@ -649,6 +658,7 @@ END
 
 # ---- The server and bad clients ----
 
+# bats test_tags=points:10
 @test "server: it serves one client and exits 0" {
   start_server
   probe connect 127.0.0.1 "$port" ask:hello half-close expect-eof
@@ -872,6 +882,7 @@ END
 
 # ---- The client ----
 
+# bats test_tags=points:10
 @test "client: it sends the message, all of it, and nothing else" {
   fake_server "recv:4:$dir/received" send:ahoy expect-eof
   run_client 127.0.0.1 "$port" ahoy
@@ -882,6 +893,7 @@ END
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 
+# bats test_tags=points:10
 @test "client: an echo that comes in pieces is received in full" {
   fake_server recv:12 "send:Hel" pause "send:lo, w" pause send:orld expect-eof
   start_client 127.0.0.1 "$port"
@@ -1070,7 +1082,7 @@ END
 @test "client: it tries every address of a host in turn" {
   printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
   # shellcheck disable=SC2016 # the inner shell expands them
-  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$dir/hosts")
+  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" "${ECHO_ROOT:-}/etc/hosts" && exec "$@"' "$dir/hosts")
   "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
   client_command=("${with_hosts[@]}" "${client_command[@]}")
   local address
@@ -1161,6 +1173,7 @@ END
 
 # ---- Both together ----
 
+# bats test_tags=points:10
 @test "server and client: the client's message comes back, and both exit 0" {
   start_server
   run_client 127.0.0.1 "$port" 'Hello, world'

@@ -197,12 +197,14 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   assert_line_in "$server_out" '^Server listens on 127\.0\.0\.1:[0-9]+$'
 }
 
+# bats test_tags=points:10
 @test "server: two operands are the host and the port" {
   start_server_on localhost 0
   assert_line_in "$server_out" '^Server listens on (127\.0\.0\.1|\[::1\]):[0-9]+$' \
     "the address in the ready line is numeric, whatever HOST was"
 }
 
+# bats test_tags=points:10
 @test "server: port 0 lets the system choose, and the ready line shows the port" {
   start_server
   [ "$port" -gt 0 ] || explain "the ready line shows port 0" "got" "$(show_lines "$server_out")" \
@@ -291,6 +293,7 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   wait_for_line "$client_out" '^Client starts connection 1 to 127\.0\.0\.2:65432$'
 }
 
+# bats test_tags=points:10
 @test "client: without NUM_CLIENTS and MESSAGE it sends two messages on two connections" {
   fake_crowd 2 'expect:Message 1 from client.' 'send:Message 1 from client.' \
     'expect:Message 2 from client.' 'send:Message 2 from client.' expect-eof
@@ -397,6 +400,7 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
 
 # ---- What they print ----
 
+# bats test_tags=points:10
 @test "server: it tells what it does, line by line, until it is stopped" {
   start_server
   visit who "ask:Hello, world" ask:again half-close expect-eof
@@ -483,6 +487,7 @@ END
   assert_nothing_in "$client_err"
 }
 
+# bats test_tags=points:10
 @test "client: it tells the same of each of several connections, then how many have echoed" {
   local i
   fake_crowd 3 echo
@@ -547,6 +552,7 @@ END
   assert_echoed 1 1
 }
 
+# bats test_tags=points:10
 @test "server: when the ready line comes, clients can connect" {
   # The server finds its stdout full, and has to wait in printing the ready line. If it printed it
   # before listen(), nobody could connect meanwhile.
@@ -667,6 +673,7 @@ END
 
 # ---- The echo of the server ----
 
+# bats test_tags=points:10
 @test "server: every byte value comes back, NULs included" {
   every_byte >"$dir/sent"
   start_server
@@ -701,6 +708,7 @@ END
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 
+# bats test_tags=points:10
 @test "server: each piece is echoed at once, while the client stays connected" {
   start_server
   means="the server collects input until the client ends its half, or a line or a buffer is full" \
@@ -713,6 +721,7 @@ END
     visit expect-nothing ask:hello expect-nothing half-close expect-eof
 }
 
+# bats test_tags=points:10
 @test "server: a client that half-closes gets everything back, then the end" {
   head -c 300000 /dev/urandom >"$dir/sent"
   start_server
@@ -808,6 +817,7 @@ END
 
 # ---- The server and many clients ----
 
+# bats test_tags=points:10
 @test "server: it serves one client after another" {
   local i
   start_server
@@ -818,6 +828,7 @@ END
   assert_line_in "$server_out" '^Server stops after 5 connections$'
 }
 
+# bats test_tags=points:10
 @test "server: a second client is served while the first stays" {
   start_server
   start_visit first ask:hello pause ask:again half-close expect-eof
@@ -854,6 +865,7 @@ END
   assert_others_served "the server reads from one client as long as something comes: one piece, then the next client"
 }
 
+# bats test_tags=points:10
 @test "server: a client that does not read holds up nobody" {
   start_server -q
   start_visit client rcvbuf:4096 flood pause
@@ -1073,6 +1085,7 @@ END
   assert_line_in "$server_out" '^Server stops after 20 connections$'
 }
 
+# bats test_tags=points:10
 @test "server: SIGTERM stops it within 2 s with idle clients, which see the end" {
   start_server
   start_probe idle crowd 20 127.0.0.1 "$port" ask:hello pause expect-eof
@@ -1404,6 +1417,7 @@ END
 
 # ---- The client ----
 
+# bats test_tags=points:10
 @test "client: it sends its messages, all of them, and nothing else" {
   fake_crowd 2 expect:one send:one expect:two send:two expect-eof
   means="the client sent more than its messages: the NUL behind them, a newline, or a whole buffer"
@@ -1421,6 +1435,7 @@ END
   finish fake
 }
 
+# bats test_tags=points:10
 @test "client: it opens all of its connections at once" {
   # The fake server takes 50 connections before it answers on any.
   fake_crowd 50 echo
@@ -1444,6 +1459,7 @@ END
   finish fake
 }
 
+# bats test_tags=points:10
 @test "client: an echo that comes in pieces is received in full" {
   fake_crowd 2 recv:12 send:Hel pause "send:lo, w" pause send:orld expect-eof
   start_client 127.0.0.1 "$port" 2 'Hello, world'
@@ -1684,7 +1700,7 @@ END
 @test "client: it tries every address of a host in turn" {
   printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
   # shellcheck disable=SC2016 # the inner shell expands them
-  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$dir/hosts")
+  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" "${ECHO_ROOT:-}/etc/hosts" && exec "$@"' "$dir/hosts")
   "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
   client_command=("${with_hosts[@]}" "${client_command[@]}")
   local address
@@ -1786,6 +1802,7 @@ END
 
 # ---- Both together ----
 
+# bats test_tags=points:10
 @test "server and client: all messages come back on all connections, and both exit 0" {
   start_server
   run_client 127.0.0.1 "$port"

@@ -209,12 +209,14 @@ assert_nobody_dropped() {
   assert_line_in "$server_out" '^\[\+\] Listening \| IP 127\.0\.0\.1 Port [0-9]+$'
 }
 
+# bats test_tags=points:10
 @test "server: two operands are the host and the port" {
   start_server_on localhost 0
   assert_line_in "$server_out" '^\[\+\] Listening \| IP (127\.0\.0\.1|\[?::1\]?) Port [0-9]+$' \
     "the address in the ready line is numeric, whatever HOST was"
 }
 
+# bats test_tags=points:10
 @test "server: port 0 lets the system choose, and the ready line shows the port" {
   start_server
   [ "$port" -gt 0 ] || explain "the ready line shows port 0" "got" "$(show_lines "$server_out")" \
@@ -333,6 +335,7 @@ assert_nobody_dropped() {
   assert_client_fails '^client: cannot connect to 127\.0\.0\.2:65432: .'
 }
 
+# bats test_tags=points:10
 @test "client: two operands are the host and the port" {
   fake_server send:hello expect-eof close
   run_client 127.0.0.1 "$port"
@@ -377,6 +380,7 @@ assert_nobody_dropped() {
 
 # ---- What the server prints ----
 
+# bats test_tags=points:10
 @test "server: it tells what it does, line by line" {
   start_server
   probe connect 127.0.0.1 "$port" who "$welcomed" "ask:Hello, world" half-close expect-eof
@@ -522,6 +526,7 @@ END
   finish client
 }
 
+# bats test_tags=points:10
 @test "server: when the ready line comes, clients can connect" {
   command -v strace >/dev/null || skip "strace is not installed: it delays listen()"
   strace -qq -o /dev/null -e trace=listen true 2>/dev/null || skip "strace is not allowed here"
@@ -583,6 +588,7 @@ END
 
 # ---- The welcome and the echo, without -b ----
 
+# bats test_tags=points:10
 @test "server: the first bytes that a client gets are the welcome, exactly 25 bytes" {
   start_server
   probe connect 127.0.0.1 "$port" half-close "recv-all:$dir/received"
@@ -609,6 +615,7 @@ END
   done
 }
 
+# bats test_tags=points:10
 @test "server: without -b each client gets its own bytes back, and nobody else's" {
   start_server
   means="what a client sends goes to others too, or to the wrong one: threads share a variable, such as the buffer or the connection"
@@ -642,6 +649,7 @@ END
   stop_server TERM 200
 }
 
+# bats test_tags=points:10
 @test "server: every byte value comes back, NULs included" {
   every_byte >"$dir/sent"
   local option
@@ -676,6 +684,7 @@ END
     half-close expect-eof
 }
 
+# bats test_tags=points:10
 @test "server: a client that half-closes gets everything back, then the end" {
   head -c 300000 /dev/urandom >"$dir/sent"
   local option
@@ -714,6 +723,7 @@ END
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 
+# bats test_tags=points:10
 @test "server: without -b a client that does not read costs the others nothing" {
   head -c 4000000 /dev/urandom >"$dir/sent"
   start_server -q
@@ -779,6 +789,7 @@ END
 
 # ---- With -b: everybody hears everybody ----
 
+# bats test_tags=points:10
 @test "server: with -b every client gets what anyone sends, the sender included" {
   start_server -b
   probe crowd 4 127.0.0.1 "$port" limit:"$LIMIT" "$welcomed" 1/send:one expect:one \
@@ -882,6 +893,7 @@ END
 
 # ---- With -b: slow and stalled clients ----
 
+# bats test_tags=points:10
 @test "server: with -b a stalled client is dropped after 1 s, and the others hear on" {
   start_server -b -q
   converse
@@ -1135,6 +1147,7 @@ END
   stop_server INT 0
 }
 
+# bats test_tags=points:10
 @test "server: SIGTERM stops it: it prints its last line and exits 0" {
   start_server
   stop_server TERM 0
@@ -1455,6 +1468,7 @@ take_descriptors() {
 
 # ---- The client ----
 
+# bats test_tags=points:10
 @test "client: it shows what the server sends, exactly, and nothing of its own" {
   head -c 1000000 /dev/urandom >"$dir/sent"
   every_byte >>"$dir/sent"
@@ -1466,6 +1480,7 @@ take_descriptors() {
   assert_nothing_in "$client_err"
 }
 
+# bats test_tags=points:10
 @test "client: it sends each line of stdin as it stands, newline included" {
   printf 'one\n\n  two\t \r\n\nthree\0four\xff\n' >"$dir/in"
   fake_server "recv-all:$dir/received" close
@@ -1511,6 +1526,7 @@ take_descriptors() {
   finish fake
 }
 
+# bats test_tags=points:10
 @test "client: it shows what comes at once, while it waits for input" {
   means="the client waits for input, and receives only after it: two threads, or poll(), wait for both"
   fake_server 'send:one\n' pause:one 'send:two\n' pause:two expect-eof close
@@ -1561,6 +1577,7 @@ five
 END
 }
 
+# bats test_tags=points:10
 @test "client: at end of input it half-closes, shows what still comes, and exits 0" {
   head -c 500000 /dev/urandom >"$dir/late"
   fake_server 'expect:hello\n' expect-eof pause "send-file:$dir/late" close
@@ -1798,7 +1815,7 @@ assert_terminal_shows_parts() { # PART PART SHOWN
 @test "client: it tries every address of a host in turn" {
   printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
   # shellcheck disable=SC2016 # the inner shell expands them
-  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$dir/hosts")
+  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" "${ECHO_ROOT:-}/etc/hosts" && exec "$@"' "$dir/hosts")
   "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
   client_command=("${with_hosts[@]}" "${client_command[@]}")
   local address
@@ -1895,6 +1912,7 @@ assert_terminal_shows_parts() { # PART PART SHOWN
 
 # ---- Both together ----
 
+# bats test_tags=points:10
 @test "server and client: a client sees the welcome and its lines, and both exit 0" {
   start_server
   run_client 127.0.0.1 "$port" <<<$'one\ntwo'

@@ -199,6 +199,7 @@ all_planes() {
   probe connect 127.0.0.2 "$port" 'send:two\n' 'expect:owt\n' half-close expect-eof
 }
 
+# bats test_tags=points:10
 @test "server: two operands are the host and the port" {
   start_server_on localhost 0
   [ "$(uname)" = Linux ] || skip "this system has no 127.0.0.2"
@@ -208,6 +209,7 @@ all_planes() {
   run ! probe connect 127.0.0.1 "$port"
 }
 
+# bats test_tags=points:10
 @test "server: port 0 lets the system choose, and the ready line shows the port" {
   start_server
   [ "$port" -gt 0 ] || explain "the ready line shows port 0" "got" "$(show_lines "$server_out")" \
@@ -312,6 +314,7 @@ all_planes() {
     "got" "$(show_lines "$client_out")" "on stderr" "$(show_lines "$client_err")"
 }
 
+# bats test_tags=points:10
 @test "client: two operands are the host and the port" {
   fake_server reverse expect-end
   run_client 127.0.0.1 "$port" <<<end
@@ -360,6 +363,7 @@ all_planes() {
 
 # ---- What the server prints ----
 
+# bats test_tags=points:10
 @test "server: its transcript is the golden one" {
   start_server
   probe connect 127.0.0.1 "$port" who 'send:Josue\n' 'expect:eusoJ\n' 'send:Palacios\n' \
@@ -427,6 +431,7 @@ END
   wait_for_line "$server_out" '^Server connection closed by client ' "$buffered"
 }
 
+# bats test_tags=points:10
 @test "server: when the ready line comes, clients can connect" {
   # The server finds its stdout full, and has to wait in printing the ready line. If it printed it
   # before listen(), nobody could connect meanwhile.
@@ -485,6 +490,7 @@ END
 
 # ---- Messages ----
 
+# bats test_tags=points:10
 @test "server: each message is answered with its characters in reverse order" {
   assert_answers 'Josue\n' 'eusoJ\n' 'Palacios\n' 'soicalaP\n' 'Soccer\n' 'reccoS\n'
 }
@@ -493,6 +499,7 @@ END
   assert_answers 'a\n' 'a\n' 'ab\n' 'ba\n' 'abc\n' 'cba\n' 'abcd\n' 'dcba\n'
 }
 
+# bats test_tags=points:10
 @test "server: an empty message has an empty answer" {
   assert_answers '\n' '\n' '\r\n' '\r\n' '\n\n\n' '\n\n\n' 'a\n\nb\n' 'a\n\nb\n'
 }
@@ -528,6 +535,7 @@ END
   probe connect 127.0.0.1 "$port" 'send:last\r' half-close 'expect:\rtsal' expect-eof
 }
 
+# bats test_tags=points:10
 @test "server: a message that comes in two pieces is one message, wherever it is cut" {
   local steps=() cut
   printf 'a\303\244\342\202\254\360\237\230\200bc\r\n' >"$dir/in" # a ä € 😀 b c
@@ -560,6 +568,7 @@ END
   assert_same_answers "$dir/expected_answers" "$dir/answers"
 }
 
+# bats test_tags=points:10
 @test "server: of many messages in one send, each gets one answer" {
   start_server
   means="recv() returned several messages, and only the first was answered, or all as one"
@@ -578,6 +587,7 @@ END
     'send:ee\n' 'expect:eerht\n' half-close expect-eof
 }
 
+# bats test_tags=points:10
 @test "server: each message is answered at once, while the client stays connected" {
   start_server
   means="the server collects input until the client ends its half, or its buffer is full"
@@ -689,6 +699,7 @@ repeat_file() { # FILE N
 
 # ---- Characters ----
 
+# bats test_tags=points:10
 @test "server: a character of several bytes keeps the order of its bytes" {
   means="the bytes were reversed, not the characters: those of a UTF-8 code point belong together"
   assert_answers 'äöü\n' 'üöä\n' '€uro\n' 'oru€\n' 'a😀b\n' 'b😀a\n' 'ä€😀x\n' 'x😀€ä\n'
@@ -878,6 +889,7 @@ repeat_file() { # FILE N
 
 # ---- The end ----
 
+# bats test_tags=points:10
 @test "server: end is answered with dne, then the server closes and exits 0" {
   start_server
   probe connect 127.0.0.1 "$port" 'send:end\n' 'expect:dne\n' expect-eof
@@ -1007,6 +1019,7 @@ assert_ends_in_time() {
 
 # ---- One client after another ----
 
+# bats test_tags=points:10
 @test "server: a client that leaves without end makes room for the next" {
   start_server
   local i
@@ -1508,6 +1521,7 @@ lines_on_stderr() { # N
 
 # ---- The client ----
 
+# bats test_tags=points:10
 @test "client: its transcript from a pipe is the golden one" {
   fake_server reverse expect-end
   printf 'Josue\nPalacios\nSoccer\nend\n' >"$dir/in"
@@ -1556,6 +1570,7 @@ has_asked() { # N
   assert_nothing_in "$client_err"
 }
 
+# bats test_tags=points:10
 @test "client: it sends each line as a message, and nothing else" {
   printf 'Josue\nPalacios\n\nä€😀\n' >"$dir/in"
   fake_server "reverse:$dir/received"
@@ -1596,6 +1611,7 @@ has_asked() { # N
   assert_status 0
 }
 
+# bats test_tags=points:10
 @test "client: end answered with dne ends the dialogue, and the input behind it is left" {
   assert_client_prints 'one\nend\ntwo\n' <<END
 Client enter message: one
@@ -1757,6 +1773,7 @@ Client enter message:
 END
 }
 
+# bats test_tags=points:10
 @test "client: an answer that comes in pieces is received in full" {
   fake_server 'expect:Josue\n' send:eus pause send:oJ pause 'send:\n' expect-eof
   start_client_on_pipe 127.0.0.1 "$port"
@@ -1915,7 +1932,7 @@ assert_same_lines() { # FILE <LINES
 @test "client: it tries every address of a host in turn" {
   printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
   # shellcheck disable=SC2016 # the inner shell expands them
-  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$dir/hosts")
+  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" "${ECHO_ROOT:-}/etc/hosts" && exec "$@"' "$dir/hosts")
   "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
   client_command=("${with_hosts[@]}" "${client_command[@]}")
   local address
@@ -2014,6 +2031,7 @@ assert_same_lines() { # FILE <LINES
 
 # ---- Both together ----
 
+# bats test_tags=points:10
 @test "server and client: both print the golden transcripts, and exit 0" {
   start_server
   printf 'Josue\nPalacios\nSoccer\nend\n' >"$dir/in"

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Turns what a suite printed about a submission into reports.
+
+  report.py SUITE FOUND NAME OUT   FOUND holds tap, build.log and note, as tests/grade/inside leaves
+                                   them; writes report.txt, junit.xml and results.json into OUT, and
+                                   prints a line of the table
+  report.py --csv RESULTS          prints grades.csv for all folders in RESULTS
+  report.py --points SUITE...      prints the sum of points of each suite
+
+A test is worth what its tag says (`# bats test_tags=points:10`), or 1. One that was skipped on this
+machine counts neither way.
+"""
+
+import csv
+import json
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+LONGEST = 6000  # characters of what one test prints
+NOT_RUN = "This test was not run"
+
+
+def read_tests(suite):
+    """The tests of a suite in its order: name -> points."""
+    tests, points = {}, 1
+    for line in pathlib.Path(suite).read_text(encoding="utf-8").splitlines():
+        tags = re.match(r"# bats test_tags=.*\bpoints:(\d+)", line)
+        test = re.match(r'@test "(.*)" \{$', line)
+        if tags:
+            points = int(tags.group(1))
+        if test:
+            tests[test.group(1)] = points
+            points = 1
+    return tests
+
+
+def printable(text):
+    """Text that may stand in XML and on a terminal: other characters as escapes."""
+    return "".join(
+        c if c in "\n\t" or (c.isprintable() and c < "\ud800") or "\ue000" <= c <= "\ufffd"
+        else "\\x%02x" % ord(c)
+        for c in text
+    )
+
+
+def read_text(path, limit=10**9):
+    """The first characters of a file, printable; nothing if it is not there."""
+    try:
+        with open(path, encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            return printable(file.read(limit))
+    except FileNotFoundError:
+        return ""
+
+
+def read_tap(path):
+    """What became of each test: name -> (outcome, seconds, explanation)."""
+    results, name = {}, None
+    for line in read_text(path).splitlines():
+        match = re.match(r"(ok|not ok) \d+ (.*) in (\d+)ms( # skip ?(.*))?$", line)
+        if match:
+            name = match.group(2)
+            outcome = "failed" if match.group(1) == "not ok" else "skipped" if match.group(4) else "passed"
+            results[name] = [outcome, int(match.group(3)) / 1000, match.group(5) or ""]
+        elif name and line.startswith("#") and len(results[name][2]) < LONGEST:
+            results[name][2] += line[2:] + "\n"
+    return {name: (outcome, time, shorten(text)) for name, (outcome, time, text) in results.items()}
+
+
+def shorten(text):
+    """The explanation alone: bats puts its own trace in front of it."""
+    lines = text.split("\n")
+    while lines and re.match(r"\((from|in) |  *(in test file|from|`)|`|$", lines[0]):
+        lines.pop(0)
+    text = "\n".join(line[:500] for line in lines).rstrip("\n")
+    # Where the grader keeps its files, and how it starts programs, tells a student nothing.
+    text = re.sub(r"[^\s:]*/bats-run-\w+/test/\d+/", "", text)
+    text = re.sub(r"unshare --user \S+ \S+ \S+ --wd=/work /work/", "./", text)
+    return text if len(text) < LONGEST else text[:LONGEST] + "\n..."
+
+
+def build_errors(log):
+    """The first lines of a build's log that say what is wrong."""
+    lines = log.splitlines()
+    first = next((i for i, line in enumerate(lines) if re.search(r"error|Error|undefined", line)), 0)
+    return "\n".join(line[:500] for line in lines[first:first + 12])
+
+
+def not_run(name, found):
+    """Why a test that is not in the TAP was not run."""
+    results, log, note = found
+    needs = [p for p in ("server", "client") if p in name.split(":")[0].split(" and ")]
+    if note:
+        return "%s: %s." % (NOT_RUN, note)
+    if results and not any(n.startswith("server and client:") for n in results):
+        seen = {n.split(":")[0] for n in results}
+        needs = [p for p in needs if p not in seen]
+    missing = " and no ".join(needs)
+    text = "%s: the build left no %s." % (NOT_RUN, missing)
+    return text + ("\nThe build said:\n" + build_errors(log) if log else "")
+
+
+def judge(suite, found):
+    """All tests: (name, points, outcome, seconds, explanation)."""
+    tests, results = read_tests(suite), read_tap(found / "tap")
+    unknown = set(results) - set(tests)
+    if unknown:
+        sys.exit("report.py: not in %s: %s" % (suite, unknown))
+    facts = (results, read_text(found / "build.log"), read_text(found / "note", 500).strip())
+    verdicts = []
+    for name, points in tests.items():
+        outcome, seconds, text = results.get(name) or ("failed", 0, not_run(name, facts))
+        verdicts.append((name, points, outcome, seconds, text))
+    return verdicts, facts[1], facts[2]
+
+
+def title(test, points):
+    """A test's name with what it is worth."""
+    return "[%d point%s] %s" % (points, "" if points == 1 else "s", test)
+
+
+def write_report(path, name, stage, verdicts, log, note, score, most):
+    """A page for the student: the failing tests, the most basic one first."""
+    failed = [v for v in verdicts if v[2] == "failed"]
+    failed.sort(key=lambda v: -v[1])  # stable: of as many points, in the suite's order
+    lines = ["%s: %s" % (stage, name), "%d of %d points, %d of %d tests failed" % (
+        score, most, len(failed), len(verdicts)), ""]
+    if note:
+        lines += ["Not all tests were run: %s." % note, ""]
+    if log and any(v[4].startswith(NOT_RUN + ": the build") for v in failed):
+        lines += ["The build failed. Its first errors:", ""]
+        lines += ["    " + line for line in build_errors(log).splitlines()] + [""]
+    ran = [v for v in failed if not v[4].startswith(NOT_RUN)]
+    if ran:
+        lines += ["Begin with the first of these: it is the most basic one.", ""]
+    for test, points, _, _, text in ran:
+        lines += [title(test, points)] + ["    " + line for line in text.splitlines()] + [""]
+    reasons = dict.fromkeys(v[4].split("\n")[0] for v in failed if v[4].startswith(NOT_RUN))
+    for reason in reasons:
+        lines.append(reason.replace("This test was", "These tests were"))
+        lines += ["    " + title(v[0], v[1]) for v in failed if v[4].split("\n")[0] == reason] + [""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def write_junit(path, name, stage, verdicts):
+    """JUnit XML, as CI services read it."""
+    suite = ElementTree.Element("testsuite", name="%s: %s" % (stage, printable(name)), tests=str(len(verdicts)),
+                                failures=str(sum(v[2] == "failed" for v in verdicts)), errors="0",
+                                skipped=str(sum(v[2] == "skipped" for v in verdicts)),
+                                time="%.3f" % sum(v[3] for v in verdicts))
+    for test, points, outcome, seconds, text in verdicts:
+        case = ElementTree.SubElement(suite, "testcase", classname=stage, name=test, time="%.3f" % seconds)
+        if outcome == "failed":
+            line = text.split("\n")[0]
+            ElementTree.SubElement(case, "failure", type="%d points" % points, message=line).text = text
+        elif outcome == "skipped":
+            ElementTree.SubElement(case, "skipped", message=text.strip())
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def write_gradescope(path, name, stage, verdicts, score, most):
+    """Gradescope's results.json. Tests that were skipped are left out."""
+    tests = [{"name": test, "score": points if outcome == "passed" else 0, "max_score": points,
+              "status": outcome, "output": text, "output_format": "text", "visibility": "visible"}
+             for test, points, outcome, _, text in verdicts if outcome != "skipped"]
+    failed = sum(t["status"] == "failed" for t in tests)
+    path.write_text(json.dumps({
+        "score": score, "visibility": "visible", "stdout_visibility": "hidden",
+        "output": "%s: %d of %d points, %d of %d tests failed" % (stage, score, most, failed, len(tests)),
+        "execution_time": round(sum(v[3] for v in verdicts)),
+        "tests": tests,
+        "extra_data": {"submission": name, "stage": stage, "max_score": most},
+    }, indent=1), encoding="utf-8")
+
+
+def report(suite, found, name, out):
+    """All reports of one submission, and its line of the table."""
+    found, out, stage = pathlib.Path(found), pathlib.Path(out), pathlib.Path(suite).stem
+    verdicts, log, note = judge(suite, found)
+    counted = [v for v in verdicts if v[2] != "skipped"]
+    score = sum(points for _, points, outcome, _, _ in counted if outcome == "passed")
+    most = sum(v[1] for v in counted)
+    write_report(out / "report.txt", name, stage, verdicts, log, note, score, most)
+    write_junit(out / "junit.xml", name, stage, verdicts)
+    write_gradescope(out / "results.json", name, stage, verdicts, score, most)
+    failed = [v for v in counted if v[2] == "failed"]
+    remark = note or ("%d of %d tests failed" % (len(failed), len(counted)) if failed else "")
+    print(("%3d %%  %d/%d  %-24s %s" % (
+        100 * score // most if most else 0, score, most, printable(name), remark)).rstrip(), flush=True)
+
+
+def write_csv(results):
+    """A line for each submission that is graded."""
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["submission", "points", "of", "percent", "failed"])
+    for path in sorted(pathlib.Path(results).glob("*/results.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        score, most = result["score"], result["extra_data"]["max_score"]
+        table.writerow([result["extra_data"]["submission"], score, most, "%.1f" % (100 * score / most if most else 0),
+                        sum(t["status"] == "failed" for t in result["tests"])])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--csv"]:
+        write_csv(sys.argv[2])
+    elif sys.argv[1:2] == ["--points"]:
+        for file in sys.argv[2:]:
+            values = read_tests(file).values()
+            print("%s: %d tests, %d points" % (pathlib.Path(file).stem, len(values), sum(values)))
+    elif len(sys.argv) == 5:
+        report(*sys.argv[1:])
+    else:
+        sys.exit(__doc__)
