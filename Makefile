@@ -87,4 +87,5 @@ clean: ## remove everything that was built
 .PHONY: diff lab handout exercise check-lab
 .PHONY: check-hosts
 .PHONY: bench check-bench
+.PHONY: portability
 .PHONY: grade check-grade

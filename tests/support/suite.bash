@@ -40,5 +40,39 @@ load "$SUPPORT/assert"
 # that takes half of the time.
 
 setup() {
+  [ -z "${ECHO_UNTRACED:-}" ] || trap - DEBUG
+  [ ! -e "${ECHO_STOP:-}" ] || skip "a test before it has failed"
+  exec </dev/null # nothing in a test reads the terminal
+  dir=$BATS_TEST_TMPDIR
+  find_programs
+  # What a sanitizer finds goes into files, which teardown looks for: also in a server that is
+  # killed at the end.
+  export ASAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99"
+  # The leak check stops all threads at exit, and may hang where one that was joined is still on
+  # its way out of the kernel. Valgrind looks for leaks there.
+  case $STAGE in v2*) ASAN_OPTIONS+=":detect_leaks=0" ;; esac
+  export UBSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:print_stacktrace=1:exitcode=99"
+  export TSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99"
+}
+
+teardown() {
+  local result=0
+  end_all_groups || result=1
+  check_sanitizers || result=1
   # What a test printed or received may be large, and bats keeps it up to the end.
   [ -z "${ECHO_UNTRACED:-}" ] || rm -rf "${BATS_TEST_TMPDIR:?}"/*
+  [ -z "${ECHO_STOP:-}" ] || [ -n "${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-}" ] || : >"$ECHO_STOP"
+  return "$result"
+}
+
+# Fails if a sanitizer has left a report.
+check_sanitizers() {
+  local report result=0
+  for report in "$BATS_TEST_TMPDIR"/sanitizer.*; do
+    [ -s "$report" ] || continue
+    echo "A sanitizer has found a mistake in the program:"
+    sed -n '1,40p' "$report"
+    result=1
+  done
+  return "$result"
+}
