@@ -91,7 +91,6 @@ static void write_line(int fd, const char *line, size_t size)
 void say(const char *format, ...)
 {
     char line[LINE_SIZE];
-    char *text = line;
     va_list arguments;
 
     va_start(arguments, format);
@@ -101,13 +100,14 @@ void say(const char *format, ...)
         return; /* an argument cannot be shown: there is no line */
 
     size_t size = (size_t)length;
-    if (size >= sizeof line && (text = malloc(size + 1)) != NULL) {
+    char *text = size < sizeof line ? line : malloc(size + 1);
+    if (text == NULL) {
+        text = line; /* no memory: what has room */
+        size = sizeof line - 1;
+    } else if (text != line) {
         va_start(arguments, format);
         (void)vsnprintf(text, size + 1, format, arguments);
         va_end(arguments);
-    } else if (size >= sizeof line) {
-        text = line; /* no memory: what has room */
-        size = sizeof line - 1;
     }
     text[size] = '\n'; /* in place of the NUL */
     write_line(STDOUT_FILENO, text, size + 1);

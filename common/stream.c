@@ -81,13 +81,13 @@ ssize_t send_records(int connection, const void *data, size_t size)
 
 void close_gently(int connection, int patience)
 {
-    char unwanted[4096];
     long long deadline = now_ms() + patience;
     long long left = patience;
 
     /* ENOTCONN: the peer has reset the connection, and there is nothing left to lose. */
     if (set_blocking(connection, false) == 0 && shutdown(connection, SHUT_WR) == 0) {
         while (left > 0) {
+            char unwanted[4096];
             ssize_t received = recv(connection, unwanted, sizeof unwanted, 0);
             if (received == 0 ||
                 (received == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))

@@ -254,10 +254,9 @@ static int wait_for_clients(struct server *server)
 /* Serves clients until a stop is requested. Returns 0, or -1 after one line on stderr. */
 static int serve(struct server *server)
 {
-    int ready;
-
     while (stop_time_left() == -1) {
-        if ((ready = wait_for_clients(server)) == -1)
+        int ready = wait_for_clients(server);
+        if (ready == -1)
             return -1;
         /* From the end, because closing a connection moves the last one into its place. */
         for (size_t i = server->count; ready > 0 && i-- > FIRST_CLIENT;) {
@@ -309,7 +308,7 @@ int main(int argc, char *argv[])
 {
     struct command_line line = {
         .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432"};
-    struct server server = {.count = 0};
+    static struct server server; /* static: what it points to is used until the program ends */
     struct endpoint self;
 
     start_program();

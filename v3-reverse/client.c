@@ -100,13 +100,12 @@ static int exchange(int connection, const struct line *message, FILE *answers, s
 static int converse(int connection, FILE *answers)
 {
     static struct line message, answer;
-    enum result result;
 
     for (;;) {
         printf("Client enter message: ");
         if (fflush(stdout) == EOF)
             return 0; /* nobody reads this: finish_output() says so */
-        result = read_line(stdin, &message);
+        enum result result = read_line(stdin, &message);
         if (result == NO_LINE)
             break;
         if (result == TOO_LONG) {

@@ -99,17 +99,17 @@ char *escape(const unsigned char *data, size_t size, char shown[SHOWN_SIZE])
 
     shown[0] = '\0';
     for (size_t i = 0; i < size && i < SHOWN_BYTES; i++) {
-        const char *letters = "\n\r\t\\", *names = "nrt\\";
-        const char *letter = data[i] == 0 ? NULL : strchr(letters, data[i]);
+        static const char LETTERS[] = "\n\r\t\\", NAMES[] = "nrt\\";
+        const char *letter = data[i] == 0 ? NULL : strchr(LETTERS, data[i]);
         if (letter != NULL)
-            end += (size_t)sprintf(shown + end, "\\%c", names[letter - letters]);
+            end += (size_t)sprintf(shown + end, "\\%c", NAMES[letter - LETTERS]);
         else if (data[i] >= 0x20 && data[i] < 0x7f)
             end += (size_t)sprintf(shown + end, "%c", data[i]);
         else
             end += (size_t)sprintf(shown + end, "\\x%02x", data[i]);
     }
     if (size > SHOWN_BYTES)
-        (void)strcpy(shown + end, "...");
+        (void)sprintf(shown + end, "...");
     return shown;
 }
 
@@ -133,13 +133,16 @@ struct bytes unescape(const char *text)
     while (*text != '\0') {
         char byte = *text++;
         if (byte == '\\' && *text == 'x') {
-            char hex[3] = {text[1], text[1] ? text[2] : '\0', '\0'};
+            char hex[3] = {text[1], '\0', '\0'};
+            if (text[1] != '\0')
+                hex[1] = text[2];
             byte = (char)strtoul(hex, NULL, 16);
             text += 1 + strlen(hex);
         } else if (byte == '\\' && *text != '\0') {
             const char *names = "nrt0", *letters = "\n\r\t", *name = strchr(names, *text);
-            byte = name != NULL ? letters[name - names] : *text;
-            text++;
+            byte = *text++;
+            if (name != NULL)
+                byte = letters[name - names];
         }
         append(&bytes, &byte, 1);
     }

@@ -79,7 +79,7 @@ static char **take_options(struct options *options, char *arguments[])
     *options = (struct options){.on = "127.0.0.1", .limit = 60};
     for (; *arguments != NULL; arguments++) {
         const char *colon = strchr(*arguments, ':');
-        int number = colon != NULL ? atoi(colon + 1) : 0;
+        int number = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : 0;
         if (strncmp(*arguments, "rcvbuf:", 7) == 0)
             options->receive_buffer = number;
         else if (strncmp(*arguments, "sndbuf:", 7) == 0)

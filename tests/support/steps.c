@@ -146,15 +146,16 @@ static void step_recv_all(int *fd, char *rest)
 static void step_expect(int *fd, char *rest)
 {
     struct bytes text = unescape(rest), got = {0};
-    char expected[SHOWN_SIZE], came[SHOWN_SIZE];
     size_t received;
 
     append(&got, "", 0);
     enum end end = receive(*fd, text.size, NULL, &got, &received);
-    if (end != COMPLETE || memcmp(text.data, got.data, text.size) != 0)
+    if (end != COMPLETE || memcmp(text.data, got.data, text.size) != 0) {
+        char expected[SHOWN_SIZE], came[SHOWN_SIZE];
         fail("expected \"%s\" (%zu bytes), got \"%s\" (%zu bytes)%s%s",
              escape(text.data, text.size, expected), text.size, escape(got.data, got.size, came),
              got.size, end == COMPLETE ? "" : " and then ", end == COMPLETE ? "" : END_NAMES[end]);
+    }
     free(text.data);
     free(got.data);
 }
@@ -215,7 +216,7 @@ static void step_expect_nothing(int *fd, char *rest)
     char first[SHOWN_SIZE];
     unsigned char piece[SHOWN_BYTES];
 
-    if (poll(&readable, 1, *rest != '\0' ? atoi(rest) : QUIET_MS) == 0)
+    if (poll(&readable, 1, *rest != '\0' ? (int)strtol(rest, NULL, 10) : QUIET_MS) == 0)
         return;
     ssize_t got = recv(*fd, piece, sizeof piece, 0);
     fail("expected nothing, got %s\"%s\"", got == 0 ? "the end of the stream " : "",

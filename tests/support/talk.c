@@ -104,7 +104,6 @@ static int connect_again(int fd)
 /* Fails unless `expected` is what comes next. */
 static void expect_next(struct reader *reader, const struct bytes *expected)
 {
-    char wanted[SHOWN_SIZE], got[SHOWN_SIZE];
     struct bytes received = {0};
 
     append(&received, "", 0);
@@ -117,9 +116,11 @@ static void expect_next(struct reader *reader, const struct bytes *expected)
         append(&received, piece, (size_t)size);
     }
     if (received.size != expected->size ||
-        memcmp(received.data, expected->data, expected->size) != 0)
+        memcmp(received.data, expected->data, expected->size) != 0) {
+        char wanted[SHOWN_SIZE], got[SHOWN_SIZE];
         fail("expected \"%s\" first, got \"%s\"", escape(expected->data, expected->size, wanted),
              escape(received.data, received.size, got));
+    }
     free(received.data);
 }
 
