@@ -75,11 +75,17 @@ grade: ## grade a class: STAGE=v1.1 SUBMISSIONS=dir [JOBS=n] [SSHLOGINFILE=file]
 check-grade: ## grade wrong, right and hostile submissions, and see what they get
 	@tests/check grade
 
+fuzz: ## feed the parsers with inputs that a fuzzer makes up; FUZZ_SECONDS=10 for each
+	@tests/fuzz/run
+
+analyze: ## look for mistakes in the C sources without running them
+	@tests/analyze
+
 lint: ## check the style of C, shell and bats files
 	@tests/lint
 
 clean: ## remove everything that was built
-	@for stage in $(STAGES) tests/support tests/bench; do (cd $$stage && $(MAKE) clean) || exit 1; done
+	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
 	rm -f v*-lab.tar.gz tests/lab/last.tap
 
 .PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose check-trace \
@@ -89,3 +95,5 @@ clean: ## remove everything that was built
 .PHONY: bench check-bench
 .PHONY: portability
 .PHONY: grade check-grade
+.PHONY: analyze
+.PHONY: fuzz

@@ -2,6 +2,8 @@
 #ifndef BASE_H
 #define BASE_H
 
+#include "bytes.h"
+
 #include <stddef.h>
 
 /* The step that is being done, for messages. */
@@ -21,14 +23,6 @@ long long now_ms(void);
 
 /* Reads stdin up to the end of a line, or of the input. */
 void wait_for_line(void);
-
-/* A block of memory that grows. The caller frees `data`. */
-struct bytes {
-    unsigned char *data;
-    size_t size;
-};
-
-void append(struct bytes *bytes, const void *data, size_t size);
 
 /* Returns what is in a file. */
 struct bytes read_file(const char *path);

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-/* Returns the size of the character at the start of `text`: of a UTF-8 code point, or 1 where there
- * is none. It decodes the number, and asks whether UTF-8 may write that number in so many bytes. */
-static size_t character_size(const unsigned char *text, size_t size)
+/* Decodes the number, and asks whether UTF-8 may write that number in so many bytes. */
+size_t character_size(const unsigned char *text, size_t size)
 {
     static const unsigned long LEAST[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t length = text[0] < 0xc0 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;

@@ -2,7 +2,7 @@
 #ifndef REVERSE_H
 #define REVERSE_H
 
-#include "base.h"
+#include "bytes.h"
 
 #include <stdbool.h>
 
@@ -15,5 +15,9 @@ struct answered {
  * message without an ending counts if the stream has `ended`. */
 struct answered answer_messages(const unsigned char *input, size_t size, bool ended,
                                 struct bytes *answers);
+
+/* Returns the size of the character at the start of `text`: of a UTF-8 code point, or 1 where there
+ * is none. */
+size_t character_size(const unsigned char *text, size_t size);
 
 #endif
