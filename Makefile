@@ -24,7 +24,7 @@ demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
 check: build ## run all suites; SERVER and CLIENT name other programs to test
-	@tests/check $(STAGES) prose second trace lab two-hosts
+	@tests/check $(STAGES) prose second trace break lab two-hosts
 
 check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
 	@(cd v1.0-single && $(MAKE)) && tests/check v1.0-single

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The pictures of what the programs do (tests/trace) are those of the programs as they are, and are
 # found to be stale where they are not.
+# shellcheck disable=SC2016 # backquotes here are Markdown's
 
 load support/suite
 
@@ -70,6 +71,19 @@ line_of() { # FILE TEXT
 @test "programs that record their own calls, without strace, give the same pictures: v2 and v3" {
   check_pictures v2-threaded-broadcast --calls
   check_pictures v3-reverse --calls
+}
+
+@test "the Mermaid of the pictures is what Mermaid understands" {
+  copy_stage v1.0-single
+  cp -p "$BATS_TEST_DIRNAME"/prose* "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/setup" tests
+  touch Makefile
+  local picture
+  for picture in tests/trace/*.mmd; do
+    printf '```mermaid\n%s\n```\n' "$(cat "$picture")" >v1.0-single/README.md
+    run tests/prose --static v1.0-single/README.md
+    assert_output ''
+    assert_success
+  done
 }
 
 @test "where a call has changed, the check names the line of the README and of each picture" {
