@@ -61,6 +61,7 @@ break: ## build a stage with one mistake in it, and say what it does; MUTANT=hal
 	@MUTANT='$(MUTANT)' STAGE='$(STAGE)' tests/break
 
 trace: ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
+	@command -v python3 >/dev/null || { echo 'make trace: python3 is missing: tests/setup --ci brings it' >&2; exit 1; }
 	@renew='$(RENEW)'; tests/trace/run $${renew:+--renew} $(STAGE)
 
 bench: build ## measure what each way of serving clients costs; BENCH=quick, or a folder for results

@@ -36,7 +36,7 @@ break:
 	@STAGE="$${PWD##*/}" MUTANT='$(MUTANT)' ../tests/break
 
 trace:
-	@renew='$(RENEW)'; ../tests/trace/run $${renew:+--renew} "$${PWD##*/}"
+	@stage="$${PWD##*/}"; cd .. && $(MAKE) -s trace STAGE="$$stage" RENEW='$(RENEW)'
 
 clean:
 	rm -f server client .flags

@@ -2,7 +2,7 @@
 import re
 from html import escape
 
-COLOURS = {"1": "#2563eb", "2": "#c2410c"}  # of the connections, by client
+COLOURS = {"1": "#2f74e8", "2": "#dd5a12"}  # of the connections, by client
 ROW, CAPTION_ROW, MARGIN, LETTER = 23, 34, 24, 7.25
 LANE, ONLY_LANE = 212, 320  # width: of a thread's lane, and of a program that has one thread
 STYLE = """
