@@ -38,6 +38,9 @@ check-v3:
 check-support: ## run the tests of the suites' own helpers
 	@tests/check support
 
+check-explain: ## compare what failing tests say to students with what is kept; RENEW=1 keeps it anew
+	@tests/check explain
+
 check-second: ## let the C programs and a second implementation, in Python, talk to each other
 	@tests/check second
 check-lab: ## run the tests of diff, lab and the exercises
@@ -51,7 +54,7 @@ check-prose: ## compare the READMEs with the code and with what it prints
 check-trace: ## compare the pictures of tests/trace with what the programs do
 	@tests/check trace
 
-mutants: ## break the programs, one mistake at a time, and see whether the suites notice; REPEAT=20
+mutants: ## break the programs, one mistake at a time, and see whether the suites notice; REPEAT=1
 	@tests/mutants/run
 
 portability: ## build for other compilers, C libraries and machines, and run the suites; BUILD=s390x
@@ -89,7 +92,7 @@ clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
 	rm -f v*-lab.tar.gz tests/lab/last.tap
 
-.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-second check-prose check-trace \
+.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-explain check-second check-prose check-trace \
         mutants break trace lint clean
 .PHONY: diff lab handout exercise check-lab
 .PHONY: check-hosts

@@ -49,7 +49,7 @@ refuses() { # COMMAND...
 @test "probe: expect-nothing fails on a byte and on the end of the stream" {
   fake_server send:x recv-all
   run -1 "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect-nothing:5000
-  assert_output 'probe: expect-nothing:5000: expected nothing, got "x"'
+  assert_output 'probe: step 1, expect-nothing:5000: expected nothing, got "x"'
   fake_server half-close recv-all
   run -1 "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect-nothing:5000
   assert_output --partial 'got the end of the stream'
@@ -61,7 +61,7 @@ refuses() { # COMMAND...
   fake_server send:hallo close
   run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" expect:hello
   assert_failure 1
-  assert_output 'probe: expect:hello: expected "hello" (5 bytes), got "hallo" (5 bytes)'
+  assert_output 'probe: step 1, expect:hello: expected "hello" (5 bytes), got "hallo" (5 bytes); the first difference is byte 1: \x61, not \x65'
 }
 
 @test "probe: a stream that ends too early fails" {
@@ -131,6 +131,21 @@ refuses() { # COMMAND...
   run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" limit:1 expect:hello
   assert_failure 3
   assert_output --partial 'the time is up in step expect:hello'
+}
+
+@test "probe: a client fails when nothing comes for a while, long before its time is up" {
+  fake_server send:hel pause
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" silence:1 expect:hello
+  assert_failure 1
+  assert_output 'probe: step 1, expect:hello: expected "hello" (5 bytes), got "hel" (3 bytes) and then nothing for 1 s'
+}
+
+@test "probe: a client fails when nothing goes for a while" {
+  head -c 9000000 /dev/zero >"$dir/sent"
+  fake_server pause
+  run "$SUPPORT/bin/probe" connect 127.0.0.1 "$port" silence:1 "send-file:$dir/sent"
+  assert_failure 1
+  assert_output --regexp 'the peer took [0-9]+ of 9000000 bytes, and then nothing for 1 s'
 }
 
 @test "probe: an unknown step is a mistake of the test, found before anything is done" {
@@ -236,7 +251,8 @@ refuses() { # COMMAND...
 @test "start_server explains that a server has ended, with what it said" {
   stub_server <<<'echo "server: no" >&2; exit 1'
   refuses start_server
-  assert_output --partial 'the server does not get ready'
+  assert_output --partial 'the server ended before it was ready'
+  assert_output --partial 'exit status 1'
   assert_output --partial 'server: no'
 }
 
@@ -244,7 +260,39 @@ refuses() { # COMMAND...
   LIMIT=1
   stub_server <<<'exec sleep 1000'
   refuses start_server
+  assert_output --partial 'the server does not get ready'
   assert_output --partial 'line-buffered'
+}
+
+@test "start_server explains that another line came than the ready line" {
+  LIMIT=1
+  stub_server <<<'echo "Listening on 127.0.0.1:1234"; exec sleep 1000'
+  refuses start_server
+  assert_output --partial 'got: Listening on 127.0.0.1:1234'
+  assert_output --partial 'the ready line differs'
+}
+
+@test "a byte that is no text is told from the text that looks like it" {
+  printf 'a\\x9bb\n' >"$dir/expected_lines"
+  printf 'a\233b\n' >"$dir/got"
+  refuses assert_lines "$dir/got" <"$dir/expected_lines"
+  assert_output --partial 'expected: >>> a\x9bb'
+  assert_output --partial 'got: >>> a<9b>b'
+}
+
+@test "what is explained ends with where to read, and the lessons have such sections" {
+  refuses explain title name value
+  assert_output --partial 'read: '
+  local lesson section
+  grep -oE 'v[0-9][^ "]*/README\.md, "[^"]+"' "$SUPPORT/assert.bash" | sort -u >"$dir/sections"
+  [ -s "$dir/sections" ]
+  while IFS=, read -r lesson section; do
+    section=${section# \"}
+    grep -qE "^#+ ${section%\"}\$" "$BATS_TEST_DIRNAME/../$lesson" || {
+      echo "$lesson has no section ${section%\"}"
+      return 1
+    }
+  done <"$dir/sections"
 }
 
 @test "a program that ignores SIGTERM, and its children, are ended by teardown" {
@@ -355,7 +403,7 @@ refuses() { # COMMAND...
 @test "escape sequences of a program under test do not reach the terminal" {
   printf 'red: \033[31m\n' >"$dir/lines"
   refuses assert_nothing_in "$dir/lines"
-  assert_output --partial 'red: \x1b[31m'
+  assert_output --partial 'red: <1b>[31m'
 }
 
 @test "an exit by SIGPIPE is explained" {

@@ -130,6 +130,10 @@ END
   done
 }
 
+@test "server: the highest port is 65535" {
+  assert_server_takes_port 65535
+}
+
 @test "server: a negative port is refused with exit 2, behind -- too" {
   assert_server_refuses 127.0.0.1 -1
   assert_server_refuses -- 127.0.0.1 -1
@@ -144,6 +148,7 @@ END
   assert_server_refuses -x
   assert_server_refuses 127.0.0.1 0 -x
   assert_server_refuses --unknown 127.0.0.1 0
+  assert_server_refuses --with 127.0.0.1 0
   assert_server_refuses -b 127.0.0.1 0
 }
 
@@ -230,6 +235,11 @@ END
   done
 }
 
+@test "client: the lowest port is 1, the highest 65535" {
+  assert_client_takes_port 1
+  assert_client_takes_port 65535
+}
+
 @test "client: a negative port is refused with exit 2, behind -- too" {
   assert_client_refuses 127.0.0.1 -1
   assert_client_refuses -- 127.0.0.1 -1
@@ -243,6 +253,7 @@ END
   assert_client_refuses -x
   assert_client_refuses 127.0.0.1 1 message -x
   assert_client_refuses 127.0.0.1 --unknown 1
+  assert_client_refuses --with 127.0.0.1 1
   assert_client_refuses -b 127.0.0.1 1
 }
 
@@ -610,21 +621,19 @@ END
 @test "server: stopped and continued in the middle of a send, it loses nothing" {
   # The signals cut send() short: it returns less than it was given.
   means="send() took less than it was given, and the rest was never sent"
+  head -c 1000003 /dev/urandom >"$dir/sent"
   start_server -q
-  start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 flood pause half-close \
-    "recv-all:$dir/received"
+  start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 "flood-file:$dir/sent" pause \
+    half-close "recv-all:$dir/received"
   wait_for_pause client
-  local i sent
+  local i
   for i in 1 2 3; do
     kill -STOP -- "-$server"
     kill -CONT -- "-$server"
   done
   go client
   finish client
-  sent=$(sed -n 's/^flooded //p' "$dir/client.out")
-  [ "$(size_of "$dir/received")" -eq "$sent" ] || explain "bytes are missing in the echo" \
-    "sent" "$sent bytes" "came back" "$(size_of "$dir/received") bytes" "it usually means" "$means" \
-    "read" "man 2 send, RETURN VALUE"
+  assert_flood_echoed "$dir/sent" client "$dir/received"
   assert_server_done
 }
 
@@ -1168,6 +1177,20 @@ END
   finish fake
   printf ahoy >"$dir/sent"
   means="the socket got descriptor 1, and what is printed goes to the server"
+  assert_same_bytes "$dir/sent" "$dir/received"
+}
+
+@test "client: started with stderr closed, it sends its stdin and nothing else" {
+  fake_server "recv-all:$dir/received" close
+  printf ahoy >"$dir/sent"
+  start_closed() { exec "${client_command[@]}" 127.0.0.1 "$port" - 2>&-; }
+  stdin_file=$dir/sent start client start_closed
+  client=$pid
+  wait_until test -s "$dir/received"
+  kill -TERM -- "-$client" 2>/dev/null || true
+  wait_for_exit "$client"
+  finish fake
+  means="the socket got descriptor 2, and what is printed on stderr goes to the server"
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 

@@ -230,6 +230,10 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   done
 }
 
+@test "server: the highest port is 65535" {
+  assert_server_takes_port 65535
+}
+
 @test "server: a negative port is refused with exit 2, behind -- too" {
   assert_server_refuses 127.0.0.1 -1
   assert_server_refuses -- 127.0.0.1 -1
@@ -244,6 +248,7 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   assert_server_refuses -x
   assert_server_refuses 127.0.0.1 0 -x
   assert_server_refuses --unknown 127.0.0.1 0
+  assert_server_refuses --with 127.0.0.1 0
   assert_server_refuses -b 127.0.0.1 0
 }
 
@@ -335,6 +340,11 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   done
 }
 
+@test "client: the lowest port is 1, the highest 65535" {
+  assert_client_takes_port 1
+  assert_client_takes_port 65535
+}
+
 @test "client: a negative port is refused with exit 2, behind -- too" {
   assert_client_refuses 127.0.0.1 -1
   assert_client_refuses -- 127.0.0.1 -1
@@ -358,6 +368,7 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   assert_client_refuses -x
   assert_client_refuses 127.0.0.1 1 1 message -x
   assert_client_refuses 127.0.0.1 --unknown 1
+  assert_client_refuses --with 127.0.0.1 1
   assert_client_refuses -b 127.0.0.1 1
 }
 
@@ -733,7 +744,8 @@ END
 @test "server: a client that half-closes before it reads gets everything back, then the end" {
   start_server -q
   means="the server gives up its client when recv() returns 0, or poll() says POLLHUP, with bytes still to send"
-  start_visit client rcvbuf:4096 flood half-close pause "recv-all:$dir/received"
+  start_visit client rcvbuf:4096 sndbuf:4096 flood half-close pause \
+    "slow-read:8000000:$dir/received" # with pauses: the end comes while some of the echo waits
   wait_for_pause client
   go client
   finish client
@@ -768,10 +780,11 @@ END
 
 @test "server: stopped and continued in the middle of a send, it loses nothing" {
   # Much has arrived that it could not send yet; the signals interrupt it while it waits.
-  local i sent
+  local i
   means="send() took less than it was given, and the rest was never sent"
+  head -c 1000003 /dev/urandom >"$dir/sent"
   start_server -q
-  start_visit client rcvbuf:4096 flood pause half-close "recv-all:$dir/received"
+  start_visit client rcvbuf:4096 "flood-file:$dir/sent" pause half-close "recv-all:$dir/received"
   wait_for_pause client
   for i in 1 2 3; do
     kill -STOP -- "-$server"
@@ -779,10 +792,7 @@ END
   done
   go client
   finish client
-  sent=$(sed -n 's/^flooded //p' "$dir/client.out")
-  [ "$(size_of "$dir/received")" -eq "$sent" ] || explain "bytes are missing in the echo" \
-    "sent" "$sent bytes" "came back" "$(size_of "$dir/received") bytes" "it usually means" "$means" \
-    "read" "man 2 send, RETURN VALUE"
+  assert_flood_echoed "$dir/sent" client "$dir/received"
 }
 
 @test "server: interrupted system calls (EINTR) are done again" {

@@ -244,6 +244,10 @@ assert_nobody_dropped() {
   done
 }
 
+@test "server: the highest port is 65535" {
+  assert_server_takes_port 65535
+}
+
 @test "server: a negative port is refused with exit 2, behind -- too" {
   assert_server_refuses 127.0.0.1 -1
   assert_server_refuses -- 127.0.0.1 -1
@@ -258,6 +262,7 @@ assert_nobody_dropped() {
   assert_server_refuses -x
   assert_server_refuses 127.0.0.1 0 -x
   assert_server_refuses --unknown 127.0.0.1 0
+  assert_server_refuses --with 127.0.0.1 0
 }
 
 @test "server: -b may stand before, between and behind the operands" {
@@ -352,6 +357,11 @@ assert_nobody_dropped() {
   done
 }
 
+@test "client: the lowest port is 1, the highest 65535" {
+  assert_client_takes_port 1
+  assert_client_takes_port 65535
+}
+
 @test "client: a negative port is refused with exit 2, behind -- too" {
   assert_client_refuses 127.0.0.1 -1
   assert_client_refuses -- 127.0.0.1 -1
@@ -365,6 +375,7 @@ assert_nobody_dropped() {
   assert_client_refuses -x
   assert_client_refuses 127.0.0.1 1 -x
   assert_client_refuses 127.0.0.1 --unknown 1
+  assert_client_refuses --with 127.0.0.1 1
   assert_client_refuses -b 127.0.0.1 1
   assert_client_refuses 127.0.0.1 1 -q
 }
@@ -745,9 +756,10 @@ END
 @test "server: stopped and continued in the middle of a send, it loses nothing" {
   # The signals cut send() short: it returns less than it was given.
   means="send() took less than it was given, and the rest was never sent"
+  head -c 1000003 /dev/urandom >"$dir/sent"
   start_server -q
-  start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" flood pause half-close \
-    "recv-all:$dir/received"
+  start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" "flood-file:$dir/sent" \
+    pause half-close "recv-all:$dir/received"
   wait_for_pause client
   local i
   for i in 1 2 3; do
@@ -756,7 +768,7 @@ END
   done
   go client
   finish client
-  assert_equal "$(size_of "$dir/received")" "$(sed -n 's/^flooded //p' "$dir/client.out")"
+  assert_flood_echoed "$dir/sent" client "$dir/received"
 }
 
 @test "server: interrupted system calls (EINTR) are done again" {
@@ -1582,7 +1594,8 @@ END
 
 @test "client: an empty stdin is the end of input: it shows what comes, and exits 0" {
   fake_server "send:$welcome" expect-eof close
-  run_client 127.0.0.1 "$port"
+  hang_means="at end of input the client does not tell the server, which waits for more: shutdown(SHUT_WR) ends its half of the connection" \
+    run_client 127.0.0.1 "$port"
   assert_status 0
   finish fake
   printf '\n\nWelcome to my server\n\n\n' >"$dir/welcome"

@@ -235,6 +235,10 @@ all_planes() {
   done
 }
 
+@test "server: the highest port is 65535" {
+  assert_server_takes_port 65535
+}
+
 @test "server: a negative port is refused with exit 2, behind -- too" {
   assert_server_refuses 127.0.0.1 -1
   assert_server_refuses -- 127.0.0.1 -1
@@ -249,6 +253,7 @@ all_planes() {
   assert_server_refuses -x
   assert_server_refuses 127.0.0.1 0 -x
   assert_server_refuses --unknown 127.0.0.1 0
+  assert_server_refuses --with 127.0.0.1 0
   assert_server_refuses -b 127.0.0.1 0
 }
 
@@ -329,6 +334,11 @@ all_planes() {
   done
 }
 
+@test "client: the lowest port is 1, the highest 65535" {
+  assert_client_takes_port 1
+  assert_client_takes_port 65535
+}
+
 @test "client: a negative port is refused with exit 2, behind -- too" {
   assert_client_refuses 127.0.0.1 -1
   assert_client_refuses -- 127.0.0.1 -1
@@ -343,6 +353,7 @@ all_planes() {
   assert_client_refuses -x
   assert_client_refuses 127.0.0.1 1 -x
   assert_client_refuses 127.0.0.1 --unknown 1
+  assert_client_refuses --with 127.0.0.1 1
   assert_client_refuses -b 127.0.0.1 1
 }
 
@@ -486,6 +497,22 @@ END
   local text
   text=$(digits 5000)
   assert_server_shows "$text" "$text" "$(printf %s "$text" | rev)"
+}
+
+@test "server: a message is shown in full whatever its length" {
+  # A buffer for a line has some size: most likely one of these, or a bit less.
+  local size
+  for size in 128 256 512 1000 1024 2048 4096; do
+    awk -v size="$size" 'BEGIN {
+      for (i = 0; i < 4 * size; i++) line = line i % 10
+      for (i = size - 32; i <= size + 1; i++) print substr(line, 1, i)
+    }'
+  done >"$dir/in"
+  start_server
+  probe connect 127.0.0.1 "$port" "exchange:$dir/in:"
+  wait_for_line "$server_out" '^Server connection closed by client '
+  sed -n 's/^Server received: //p' "$server_out" >"$dir/shown"
+  assert_same_bytes "$dir/in" "$dir/shown"
 }
 
 # ---- Messages ----
@@ -1072,7 +1099,7 @@ END
 }
 
 served_three() {
-  [ "$(grep -c '^Server connection closed by client' "$server_out")" -eq 3 ]
+  assert_equal "$(grep -c '^Server connection closed by client' "$server_out")" 3
 }
 
 @test "server: waiting for a client that says nothing, while another waits, takes no CPU time" {

@@ -1,18 +1,71 @@
 # assert.bash - assertions that explain to a student what went wrong. Loaded by suite.bash.
-# A test may set $means and $read_more to what a failure usually means, and where to read about it.
+# A test may set $means and $read_more to what a failure usually means, and where to read about it;
+# where it does not, where_to_read() knows.
 
-# Prints a title, and below it names with their values, leaving out those without one. Fails.
+# Prints a title, and below it names with their values, leaving out those without one, and last what
+# it usually means and where to read. Fails.
 explain() { # TITLE [NAME VALUE]...
+  local meaning=${means:-} reading=${read_more:-}
   printf '\n%s\n' "$1"
   shift
   while [ $# -ge 2 ]; do
-    [ -z "$2" ] || printf '%s\n' "$2" | sed "1s/^/  $1: /; 2,\$s/^/    /"
+    case $1 in
+      "it usually means") meaning=${2:-$meaning} ;;
+      read) reading=${2:-$reading} ;;
+      *) explain_line "$1" "$2" ;;
+    esac
     shift 2
   done
+  explain_line "it usually means" "$meaning"
+  explain_line read "${reading:-$(where_to_read "${BATS_TEST_DESCRIPTION:-}")}"
   return 1
 }
 
-# The first lines of a file, with bytes that are no printable ASCII escaped.
+explain_line() { # NAME VALUE
+  [ -z "$2" ] || printf '%s\n' "$1: $2" | sed '1s/^/  /; 2,$s/^/    /'
+}
+
+# Where the lessons and the manuals speak of what a test looks at.
+where_to_read() { # DESCRIPTION
+  case $1 in
+    *NUL* | *'every byte'*) echo 'v1.0-single/README.md, "A NUL is a byte"; man 2 recv: RETURN VALUE' ;;
+    *' help '* | *help:* | *'the usage'* | *operand* | *option* | *' -- '* | *'-q may'* | *'-b may'* | *' port that is'* | *' port is'* | *'is refused with exit 2'*)
+      echo "common/cli.h; man 3 strtol: NOTES; POSIX, XBD 12.2: Utility Syntax Guidelines" ;;
+    *EINTR* | *'and continued'*) echo "man 7 signal: Interruption of system calls and library functions" ;;
+    *escriptors* | *'out of threads'* | *'open files'*) echo "common/listen.h; man 2 accept: ERRORS; man 2 getrlimit" ;;
+    *'ready line'* | *'in the file as soon'*) echo "common/program.h; man 3 setvbuf" ;;
+    *'nobody reads its output'* | *'disk'*)
+      echo 'v1.0-single/README.md, "The reader of your output has left"; man 2 write: ERRORS' ;;
+    *'end of input'*) echo 'v2-threaded-broadcast/README.md, "Half a farewell"; man 2 shutdown' ;;
+    *SIGPIPE*) echo "common/program.h; man 2 send: EPIPE, MSG_NOSIGNAL; man 7 signal" ;;
+    *SIGINT* | *SIGTERM* | *' stops '* | *'stops it'* | *topping* | *'a signal'* | *'the signal'*)
+      echo 'common/stop.h; man 2 sigaction; v2-threaded-broadcast/README.md, "A thread that waits cannot see a flag"' ;;
+    *'restarted'*) echo 'v3-reverse/README.md, "The port that is still busy"; man 7 socket: SO_REUSEADDR' ;;
+    *'that closes '* | *'that half-closes first'*)
+      echo 'man 2 recv: RETURN VALUE, 0 is the end of the stream; v1.0-single/README.md, "One recv is not enough"' ;;
+    *' is a failure'*) echo "man 3 errno, man 3 strerror, man 3 getaddrinfo: ERRORS" ;;
+    *'every address'* | *localhost* | *IPv6*) echo "common/connect.h; man 3 getaddrinfo" ;;
+    *terminal* | *' shown '* | *UTF-8* | *haracter*)
+      echo 'common/text.h; RFC 3629; v3-reverse/README.md, "Characters are not bytes"' ;;
+    *half-close* | *'last bytes'* | *'last answers'* | *' dne'*)
+      echo "common/stream.h: close_gently(); man 2 shutdown; RFC 9293, 3.6" ;;
+    *reset* | *vanish* | *leave*) echo "man 2 recv and man 2 send: ECONNRESET, EPIPE; RFC 9293, 3.5.2" ;;
+    *'not read'* | *'holds up'* | *spin* | *'at once'*)
+      echo 'v1.1-multiconn/README.md, "One blocking socket is enough"; man 2 poll' ;;
+    *thread* | *'each client'* | *'many clients'*)
+      echo 'v2-threaded-broadcast/README.md, "One buffer for all threads"; man 7 pthreads' ;;
+    *'with -b'* | *welcome*) echo 'v2-threaded-broadcast/README.md, "What happens"; man 3 pthread_mutex_lock' ;;
+    *message* | *answer*)
+      case $STAGE in
+        v3*) echo 'v3-reverse/README.md, "What recv returned is a message"; man 7 tcp' ;;
+        *) echo 'v1.0-single/README.md, "One recv is not enough"; man 2 recv, man 2 send: RETURN VALUE' ;;
+      esac ;;
+    *line\ by\ line* | *-q* | *transcript*) echo "$STAGE/README.md, \"Run it\"" ;;
+    *) echo 'v1.0-single/README.md, "One recv is not enough"; man 2 recv, man 2 send: RETURN VALUE' ;;
+  esac
+}
+
+# The first lines of a file, with bytes that are no printable ASCII as <HH>.
 show_lines() { # FILE
   if [ -s "$1" ]; then
     "$SUPPORT/bin/probe" show-lines "$1" | sed -n '1,40p'
@@ -21,18 +74,76 @@ show_lines() { # FILE
   fi
 }
 
+# What it usually means that a step of the probe went wrong so.
+guess_step_mistake() { # MESSAGE
+  case $1 in
+    *'the peer took'*': '*)
+      echo "the program has closed its connection, or ended, before it had read all that was on its way: one recv() gives what has come so far, and 0 at the end of the stream" ;;
+    *'cannot connect'*refused*)
+      echo "nobody listens there any more: the server has ended; its stderr may say why" ;;
+    *'then nothing for '* | *': nothing for '* | *'the time is up'*)
+      echo "fewer bytes came than were expected, and the connection stays open: some were lost (strlen() stops at a NUL, send() may take less than it is given), or the program waits for more before it answers" ;;
+    *'a reset'* | *'reset by peer'* | *'roken pipe'*)
+      echo "close() resets a connection on which something has come that was not read, and what the peer has not read yet is lost; a program that is killed or crashes does the same" ;;
+    *'the end of the stream'* | *'ended the stream'*)
+      echo "the connection was closed before all that was owed had been sent, or the program has ended" ;;
+    *'the first difference is'*)
+      echo "bytes were changed, lost or repeated, or those of another message or client came" ;;
+  esac
+}
+
+# If a probe was in the middle of an exchange or a roundtrip: the names of what it sent and got.
+exchanged_files() { # NAME
+  sed -nE 's/^probe: step [0-9]+, ([0-9]+\/)?(exchange|roundtrip):([^:]*):([^:]+)(:[0-9]+)?: .*/\3 \4/p' "$dir/$1.err"
+}
+
+# The steps of a probe up to the one that went wrong, the last ones only if there are many.
+show_steps() { # NAME MESSAGE
+  local number
+  number=$(printf '%s\n' "$2" | sed -nE 's/^probe: step ([0-9]+), .*/\1/p')
+  # Behind the role, HOST, PORT and the options stand the steps.
+  awk -v number="${number:-0}" '
+    NR == 1 { head = $0; roles = $0 == "connect" ? 3 : $0 == "crowd" ? 4 : $0 == "listen-crowd" ? 2 : 1; next }
+    NR <= roles || (!count && /^((rcvbuf|sndbuf|limit|silence|on):|retry$)/) { head = head " " $0; next }
+    { step[++count] = $0 }
+    END {
+      print head
+      last = number ? number : count
+      if (last > 6) print "..."
+      for (i = last > 6 ? last - 5 : 1; i <= last; i++) print (i == number ? ">>> " : "") step[i]
+    }' "$dir/$1.steps"
+}
+
 # Tells what a step of the probe expected, and what the programs under test printed.
-explain_probe() { # NAME WHAT
-  if grep -q 'the time is up' "$dir/$1.err"; then
-    means=${means:-"fewer bytes came than were expected, and the connection stays open: some were lost (strlen() stops at a NUL, send() may take less than it is given), or the program waits for more before it answers"}
+explain_probe() { # NAME
+  local message sent="" received="" what="a client of your server"
+  message=$(cat "$dir/$1.err")
+  message=${message:-"it waits still, and has not got as far as it should"}
+  ! head -n 1 "$dir/$1.steps" | grep -q '^listen' || what="the server that your client talked to"
+  read -r sent received <<<"$(exchanged_files "$1")" || true
+  explain "$what did not see what it expected" \
+    "what it did (tests/support/probe.c lists the steps)" \
+    "$(without_paths "$(show_steps "$1" "$message")")" \
+    "went wrong" "$(without_paths "$message")" \
+    "sent" "$([ -z "$received" ] || show_difference "$sent" "$received" "$sent")" \
+    "came back" "$([ -z "$received" ] || show_difference "$sent" "$received" "$received")" \
+    "the server printed" "$(show_printed server out)" "and on stderr" "$(show_printed server err)" \
+    "the client printed" "$(show_printed client out)" "the client's stderr" "$(show_printed client err)" \
+    "it usually means" "${means:-$(guess_step_mistake "$message")}"
+}
+
+# What a program under test has printed, if it runs in this test; a probe of that name is none.
+show_printed() { # PROGRAM STREAM
+  if [ ! -e "$dir/$1.steps" ] && [ -s "$dir/$1.$2" ]; then
+    show_lines "$dir/$1.$2"
+  elif [ ! -e "$dir/$1.steps" ] && [ -e "$dir/$1.$2" ] && [ "$2" = out ]; then
+    echo "(nothing)"
   fi
-  explain "the other side did not see what it expected" "its steps" "$2" \
-    "went wrong" "$(cat "$dir/$1.err")" \
-    "the server printed" "$([ ! -e "$dir/server.out" ] || show_lines "$dir/server.out")" \
-    "and on stderr" "$([ ! -s "$dir/server.err" ] || show_lines "$dir/server.err")" \
-    "the client printed" "$([ ! -e "$dir/client.out" ] || show_lines "$dir/client.out")" \
-    "the client's stderr" "$([ ! -s "$dir/client.err" ] || show_lines "$dir/client.err")" \
-    "it usually means" "${means:-}" "read" "${read_more:-}"
+}
+
+# A text without the names of this test's files' directory.
+without_paths() { # TEXT
+  printf '%s\n' "${1//"$dir/"/}"
 }
 
 size_of() { # FILE
@@ -68,33 +179,55 @@ guess_byte_mistake() { # SENT RECEIVED OFFSET
 
 # Fails unless two files hold the same bytes.
 assert_same_bytes() { # SENT RECEIVED
-  local offset sent received
+  local offset
   ! cmp -s "$1" "$2" || return 0
   [ -e "$2" ] || : >"$2"
+  offset=$(first_different_byte "$1" "$2")
+  explain "what came back is not what was sent" \
+    "sent" "$(show_difference "$1" "$2" "$1")" "came back" "$(show_difference "$1" "$2" "$2")" \
+    "the first difference" "byte $offset (marked >>>)" \
+    "it usually means" "$(guess_byte_mistake "$1" "$2" "$offset")"
+}
+
+# The offset of the first byte that differs, or is missing in one of two files.
+first_different_byte() { # SENT RECEIVED
+  local offset sent received
+  offset=$(cmp -l "$1" "$2" 2>/dev/null | awk 'NR == 1 { print $1 - 1; exit }')
   sent=$(size_of "$1")
   received=$(size_of "$2")
-  offset=$(($(cmp -l "$1" "$2" 2>/dev/null | awk 'NR == 1 { print $1 }') + 0))
-  if [ "$offset" -gt 0 ]; then
-    offset=$((offset - 1))
-  else
-    offset=$((sent < received ? sent : received))
-  fi
-  explain "what came back is not what was sent" \
-    "sent" "$sent bytes: $(show_around "$1" "$offset")" \
-    "came back" "$received bytes: $(show_around "$2" "$offset")" \
-    "the first difference" "byte $offset (marked >>>)" \
-    "it usually means" "$(guess_byte_mistake "$1" "$2" "$offset")" \
-    "read" "${read_more:-man 2 send, man 2 recv: RETURN VALUE}"
+  echo "${offset:-$((sent < received ? sent : received))}"
+}
+
+# The size of one of two files, and what stands in it where they differ.
+show_difference() { # SENT RECEIVED WHICH
+  local offset
+  offset=$(first_different_byte "$1" "$2")
+  echo "$(size_of "$3") bytes: $(show_around "$3" "$offset")"
 }
 
 # Fails unless FILE holds exactly the lines given on stdin.
 assert_lines() { # FILE [MEANING] <EXPECTED
+  local line
   cat >"$dir/expected"
   ! cmp -s "$dir/expected" "$1" || return 0
-  explain "the output is not what it should be" "expected" "$(show_lines "$dir/expected")" \
-    "got" "$(show_lines "$1")" \
-    "the first difference" "line $(first_different_line "$dir/expected" "$1")" \
-    "it usually means" "${2:-}" "read" "${read_more:-}"
+  line=$(first_different_line "$dir/expected" "$1")
+  explain "the output is not what it should be" \
+    "the first difference" "line $line (marked >>>; a byte that is no printable ASCII is shown as <HH>)" \
+    "expected" "$(show_lines_around "$dir/expected" "$line")" \
+    "got" "$(show_lines_around "$1" "$line")" \
+    "it usually means" "${2:-${means:-"a line is missing, comes twice, or in another place, or has other words than the lesson shows"}}"
+}
+
+# The lines of a file around one, which is marked.
+show_lines_around() { # FILE NUMBER
+  if [ -s "$1" ]; then
+    "$SUPPORT/bin/probe" show-lines "$1" | awk -v at="$2" 'NR == at - 9 { print "..." }
+      NR > at - 9 && NR < at + 9 { print (NR == at ? ">>> " : "") $0 }
+      NR == at + 9 { print "..." }
+      END { if (NR < at) print ">>> (no more lines)" }'
+  else
+    echo "(nothing)"
+  fi
 }
 
 first_different_line() { # EXPECTED GOT
@@ -121,7 +254,11 @@ assert_one_line() { # FILE REGEX [MEANING]
   if [ "$(awk 'END { print NR }' "$1")" -ne 1 ] || ! has_line "$1" "$2"; then
     explain "one line was expected, and nothing else" "expected one line like" "$2" \
       "got" "$(show_lines "$1")" "it usually means" "${3:-}"
+    return 1
   fi
+  ! has_line "$1" ': (Success|No error.*|Undefined error: 0)$' ||
+    explain "a failure is not explained" "expected" "why it failed" "got" "$(show_lines "$1")" \
+      "it usually means" "errno was read too late, and another call had changed it: it is read at once. getaddrinfo() does not set it, but returns its own error"
 }
 
 # Fails unless FILE is empty.
@@ -132,18 +269,23 @@ assert_nothing_in() { # FILE [MEANING]
 
 # Fails unless the last program ended with this status.
 assert_status() { # EXPECTED [MEANING]
-  local meaning=${2:-}
+  local meaning
   [ "$status" -ne "$1" ] || return 0
-  case $status in
-    141) meaning="it died of SIGPIPE: a write to a peer or reader that is gone ends the process, unless SIGPIPE is ignored" ;;
-    134) meaning="it was aborted (SIGABRT)" ;;
-    139) meaning="it crashed (SIGSEGV): a pointer or an index is wrong" ;;
-    99) meaning="a sanitizer has found a mistake; see below" ;;
-  esac
+  meaning=$(meaning_of_status "$status")
   explain "the exit status is wrong" "expected" "$1" "got" "$status" \
-    "stdout of the server" "$([ ! -e "$dir/server.out" ] || show_lines "$dir/server.out")" \
-    "stderr of the server" "$([ ! -s "$dir/server.err" ] || show_lines "$dir/server.err")" \
-    "stdout of the client" "$([ ! -e "$dir/client.out" ] || show_lines "$dir/client.out")" \
-    "stderr of the client" "$([ ! -s "$dir/client.err" ] || show_lines "$dir/client.err")" \
-    "it usually means" "$meaning" "read" "${read_more:-}"
+    "stdout of the server" "$(show_printed server out)" "stderr of the server" "$(show_printed server err)" \
+    "stdout of the client" "$(show_printed client out)" "stderr of the client" "$(show_printed client err)" \
+    "it usually means" "${meaning:-${2:-}}"
+}
+
+# What an exit status says by itself.
+meaning_of_status() { # STATUS
+  case $1 in
+    126 | 127) echo "it could not be run: is it built, and is the path right?" ;;
+    130 | 143) echo "it was ended by a signal that it should have handled: man 2 sigaction" ;;
+    134) echo "it was aborted (SIGABRT): an assertion, or the C library has found damaged memory" ;;
+    135 | 136 | 138 | 139) echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong" ;;
+    141) echo "it died of SIGPIPE: a write to a peer or reader that is gone ends the process, unless SIGPIPE is ignored" ;;
+    99) echo "a sanitizer has found a mistake; see below" ;;
+  esac
 }

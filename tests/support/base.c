@@ -13,13 +13,17 @@
 enum { PIECE_SIZE = 64 * 1024 };
 
 const char *current_step = "start";
+unsigned current_number;
 
 _Noreturn void fail(const char *format, ...)
 {
     va_list arguments;
 
     (void)fflush(stdout);
-    (void)fprintf(stderr, "probe: %s: ", current_step);
+    if (current_number > 0)
+        (void)fprintf(stderr, "probe: step %u, %s: ", current_number, current_step);
+    else
+        (void)fprintf(stderr, "probe: %s: ", current_step);
     va_start(arguments, format);
     (void)vfprintf(stderr, format, arguments);
     va_end(arguments);

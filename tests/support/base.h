@@ -6,8 +6,9 @@
 
 #include <stddef.h>
 
-/* The step that is being done, for messages. */
+/* The step that is being done, and which one that is, for messages: 0 before the first one. */
 extern const char *current_step;
+extern unsigned current_number;
 
 /* Ends the process with status 1, after one line on stderr that names the current step. */
 _Noreturn void fail(const char *format, ...);

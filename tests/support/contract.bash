@@ -39,10 +39,43 @@ assert_help() { # STDOUT STDERR
   assert_nothing_in "$2"
 }
 
+# Runs the server on a port that may be in use on this machine: the message names it just as well.
+assert_server_takes_port() { # PORT
+  local wanted=$1
+  start server "${server_command[@]}" 127.0.0.1 "$wanted"
+  has_taken_port() {
+    has_line "$dir/server.out" "[^0-9]$wanted\$" ||
+      has_line "$dir/server.err" "^server: cannot listen on 127\.0\.0\.1:$wanted: "
+  }
+  wait_until has_taken_port || explain "a good port is not taken" "ran" "server 127.0.0.1 $1" \
+    "got" "$(show_lines "$dir/server.out")" "on stderr" "$(show_lines "$dir/server.err")"
+}
+
+# Runs the client with a port where most likely nobody listens: that is another failure.
+assert_client_takes_port() { # PORT
+  start_client 127.0.0.1 "$1"
+  has_tried_port() {
+    is_gone "$client" || [ -s "$client_out" ]
+  }
+  wait_until has_tried_port || true
+  status=0
+  ! is_gone "$client" || wait "$client" 2>/dev/null || status=$?
+  [ "$status" -ne 2 ] || explain "a good port is refused" "ran" "client 127.0.0.1 $1" \
+    "on stderr" "$(show_lines "$client_err")"
+}
+
 # A client that fails: exit status 1, and one line on stderr.
 assert_client_fails() { # REGEX MEANING
   assert_status 1 "$2"
   assert_one_line "$client_err" "$1" "$2"
+}
+
+# Fails unless a probe that did flood-file:FILE has got back in RECEIVED what it has sent.
+assert_flood_echoed() { # FILE NAME RECEIVED
+  local size
+  size=$(sed -n 's/^flooded //p' "$dir/$2.out")
+  while cat "$1" 2>/dev/null; do :; done | head -c "$size" >"$dir/flood"
+  assert_same_bytes "$dir/flood" "$3"
 }
 
 repeat() { # N TEXT
@@ -67,6 +100,9 @@ every_byte() {
 assert_no_spin() { # PID MEANING
   local tries ticks switches
   for tries in 1 2 3; do
+    ! is_gone "$1" || explain "the program has ended, and should go on" \
+      "stdout of the server" "$(show_printed server out)" "stderr of the server" "$(show_printed server err)" \
+      "it usually means" "one call that failed was taken for the end of the service; its line on stderr says which" || return 1
     ticks=$(cpu_ticks "$1")
     switches=$(proc_status "$1" nonvoluntary_ctxt_switches)
     sleep 1 # measured, not waited for

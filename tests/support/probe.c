@@ -11,13 +11,15 @@
  *                                 it prints to its own stdout; exits as COMMAND does
  *     probe keyboard COMMAND...   the same with stdin: what comes on the probe's own is typed there
  *     probe show FILE [OFFSET [SIZE]]   prints a file's bytes, escaped, on one line
- *     probe show-lines FILE             prints a file's lines, with harmful bytes as \xHH
+ *     probe show-lines FILE             prints a file's lines, with harmful bytes as <HH>
  *     probe reverse FILE                what a reverse-echo server answers to these messages
  *     probe now                   prints milliseconds on a clock that nobody sets
  *
  * OPTION:  rcvbuf:N sndbuf:N (socket buffers)  retry (until a server listens)
  *          on:ADDRESS (listen there, not on 127.0.0.1)
  *          limit:SECONDS (the whole run; 60 where it is not given, times ECHO_SLOWNESS)
+ *          silence:SECONDS (a client fails when nothing goes or comes for so long; 10, in the same
+ * way)
  *
  * STEP, where TEXT takes \n \r \t \0 \\ \xHH:
  *   send:TEXT  send-file:FILE      bytes:FILE (a byte a send)   split:N:FILE (two sends, cut at N)
@@ -66,8 +68,9 @@
 struct options {
     int receive_buffer, send_buffer; /* 0: as the system has them */
     bool retry;
-    const char *on; /* the address to listen on */
-    unsigned limit; /* seconds */
+    const char *on;   /* the address to listen on */
+    unsigned limit;   /* seconds */
+    unsigned silence; /* seconds in which nothing goes or comes */
 };
 
 /* Takes the options in front of the steps. Returns the first step. */
@@ -76,7 +79,7 @@ static char **take_options(struct options *options, char *arguments[])
     const char *slowness = getenv("ECHO_SLOWNESS");
     unsigned factor = slowness != NULL ? (unsigned)strtoul(slowness, NULL, 10) : 1;
 
-    *options = (struct options){.on = "127.0.0.1", .limit = 60};
+    *options = (struct options){.on = "127.0.0.1", .limit = 60, .silence = 10};
     for (; *arguments != NULL; arguments++) {
         const char *colon = strchr(*arguments, ':');
         int number = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : 0;
@@ -86,6 +89,8 @@ static char **take_options(struct options *options, char *arguments[])
             options->send_buffer = number;
         else if (strncmp(*arguments, "limit:", 6) == 0)
             options->limit = (unsigned)number;
+        else if (strncmp(*arguments, "silence:", 8) == 0)
+            options->silence = (unsigned)number;
         else if (strcmp(*arguments, "retry") == 0)
             options->retry = true;
         else if (strncmp(*arguments, "on:", 3) == 0)
@@ -94,6 +99,9 @@ static char **take_options(struct options *options, char *arguments[])
             break;
     }
     options->limit *= factor > 0 ? factor : 1;
+    options->silence *= factor > 0 ? factor : 1;
+    if (options->silence >= options->limit) /* the message on the silence says more */
+        options->silence = options->limit - 1;
     limit_time(options->limit);
     return arguments;
 }
@@ -176,8 +184,10 @@ static int run_clients(size_t count, char *arguments[])
     int *connections = make_crowd(count);
     char **steps = take_options(&options, arguments + 2);
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         connections[i] = connect_to(arguments[0], arguments[1], &options);
+        limit_silence(connections[i], options.silence);
+    }
     run_steps(connections, count, steps);
     free(connections);
     return 0;
@@ -261,7 +271,7 @@ static int show_lines(const char *path)
 
     for (size_t i = 0; i < file.size; i++) {
         bool harmless = file.data[i] == '\n' || (file.data[i] >= 0x20 && file.data[i] < 0x7f);
-        printf(harmless ? "%c" : "\\x%02x", file.data[i]);
+        printf(harmless ? "%c" : "<%02x>", file.data[i]);
     }
     free(file.data);
     return 0;

@@ -114,14 +114,28 @@ start_server_on() { # ARGUMENT...
   server_out=$dir/server.out
   server_err=$dir/server.err
   wait_until has_line_or_is_gone "$server_out" "$(ready_regex)" "$server" || true
-  if ! has_line "$server_out" "$(ready_regex)"; then
-    explain "the server does not get ready" "ran" "${server_command[*]} $*" \
-      "expected a line like" "$(ready_regex)" "got" "$(show_lines "$server_out")" \
-      "on stderr" "$(show_lines "$server_err")" "it usually means" \
-      "the ready line was not printed, or stays in a buffer: stdout into a file is line-buffered only after setvbuf(stdout, NULL, _IOLBF, BUFSIZ)"
-    return 1
-  fi
+  has_line "$server_out" "$(ready_regex)" || explain_not_ready "$@" || return 1
   port=$(LC_ALL=C grep -aE -e "$(ready_regex)" "$server_out" | sed -n '1s/.*[^0-9]//p')
+}
+
+# Says why there is no ready line: the server has ended, says nothing, or says something else. Fails.
+explain_not_ready() { # ARGUMENT...
+  local title="the server does not get ready" how="still runs, but nobody can know its port" meaning
+  meaning="the ready line differs from what is expected, or is never printed"
+  if is_gone "$server"; then
+    status=0
+    wait "$server" 2>/dev/null || status=$?
+    title="the server ended before it was ready"
+    how="exit status $status"
+    meaning=$(meaning_of_status "$status")
+    meaning=${meaning:-"its first socket calls failed, or it ends without serving; its stderr should say why"}
+  elif [ ! -s "$server_out" ]; then
+    meaning="the ready line is never printed, or stays in a buffer: stdout into a file is not line-buffered by itself. C: setvbuf(stdout, NULL, _IOLBF, BUFSIZ), or fflush(stdout) behind each line. Python: python3 -u, or print(..., flush=True)"
+  fi
+  explain "$title" "ran" "$(show_command "${server_command[@]}" "$@")" "it" "$how" \
+    "expected a line like" "$(ready_regex)" "got" "$(show_lines "$server_out")" \
+    "on stderr" "$(show_lines "$server_err")" "it usually means" "$meaning" \
+    "read" "man 3 setvbuf; $STAGE/README.md, \"Run it\""
 }
 
 # Starts the client in the background. Sets $client (its pid), $client_out and $client_err.
@@ -142,12 +156,17 @@ run_to_end() { # NAME COMMAND...
     3>&- 4>&- || status=$?
   case $status in
     124 | 137)
-      explain "the $name does not end" "ran" "$*" "expected" "that it ends within $seconds s" \
+      explain "the $name does not end" "ran" "$(show_command "$@")" "expected" "that it ends within $seconds s" \
         "got so far" "$(show_lines "$dir/$name.out")" "on stderr" "$(show_lines "$dir/$name.err")" \
-        "it usually means" "${hang_means:-"it waits for bytes that never come, or sends to a peer that does not read"}"
+        "it usually means" "${hang_means:-"it waits for bytes that never come, because it has sent less or more than it should, or counts wrongly; or it sends to a peer that does not read"}"
       return 1
       ;;
   esac
+}
+
+# A command line as the shell would take it.
+show_command() { # WORD...
+  printf '%q ' "$@" | sed 's/ $//'
 }
 
 # Runs the client up to its end. Sets $status, $client_out and $client_err.
@@ -168,8 +187,9 @@ run_server() { # ARGUMENT...
 # Runs the probe up to its end (see probe.c). Fails, explaining, when a step does.
 probe() { # ARGUMENT...
   local result=0
+  printf '%s\n' "$@" >"$dir/probe.steps"
   "${probe_command[@]}" "$@" >"$dir/probe.out" 2>"$dir/probe.err" 3>&- 4>&- || result=$?
-  [ "$result" -eq 0 ] || explain_probe probe "$*"
+  [ "$result" -eq 0 ] || explain_probe probe
 }
 
 # Starts the probe in the background. Its output is in $dir/NAME.out; go NAME ends a pause.
@@ -177,6 +197,7 @@ start_probe() { # NAME ARGUMENT...
   local name=$1
   shift
   [ -p "$dir/$name.in" ] || mkfifo "$dir/$name.in"
+  printf '%s\n' "$@" >"$dir/$name.steps"
   stdin_file=$dir/$name.in start "$name" "${probe_command[@]}" "$@"
   eval "probe_$name=$pid"
 }
@@ -186,7 +207,7 @@ wait_for_pause() { # NAME [WORDS]
   local name=$1 words=${2:-paused} probe_pid=probe_$1
   wait_until has_line_or_is_gone "$dir/$name.out" "^$words\$" "${!probe_pid}" &&
     has_line "$dir/$name.out" "^$words\$" && return
-  explain_probe "$name" "to reach \"$words\""
+  explain_probe "$name"
 }
 
 # Ends the pause of a probe.
@@ -198,7 +219,7 @@ go() { # NAME
 finish() { # NAME [SECONDS]
   local probe_pid=probe_$1
   wait_for_exit "${!probe_pid}" "${2:-$((60 * SLOWNESS))}"
-  [ "$status" -eq 0 ] || explain_probe "$1" "its steps"
+  [ "$status" -eq 0 ] || explain_probe "$1"
 }
 
 # Starts a fake server (probe listen). Sets $port.

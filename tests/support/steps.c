@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum {
@@ -22,6 +23,40 @@ enum {
     QUIET_MS = 200,          /* what comes too early has come by then, most likely */
     FLOOD_PATIENCE_MS = 1000 /* a socket that takes nothing for so long is full */
 };
+
+static unsigned silence_limit; /* seconds; 0: none */
+static char silence[32];
+
+void limit_silence(int fd, unsigned seconds)
+{
+    struct timeval time = {.tv_sec = (time_t)seconds};
+
+    silence_limit = seconds;
+    (void)snprintf(silence, sizeof silence, "nothing for %u s", seconds);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+}
+
+void limit_silence_like(int fd, int other)
+{
+    struct timeval time = {0};
+    socklen_t size = sizeof time;
+
+    if (getsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &time, &size) == 0 && time.tv_sec > 0)
+        limit_silence(fd, (unsigned)time.tv_sec);
+}
+
+static bool is_silence(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+const char *why_no_more(ssize_t result)
+{
+    if (result == 0)
+        return "the end of the stream";
+    return is_silence(errno) ? silence : "a reset";
+}
 
 char *next_part(char **rest)
 {
@@ -47,13 +82,15 @@ void send_bytes(int fd, const unsigned char *data, size_t size)
     for (size_t done = 0; done < size;) {
         ssize_t sent = send(fd, data + done, size - done, 0);
         if (sent == -1 && errno != EINTR)
-            fail("the peer took %zu of %zu bytes: %s", done, size, strerror(errno));
+            fail("the peer took %zu of %zu bytes%s%s", done, size,
+                 is_silence(errno) ? ", and then " : ": ",
+                 is_silence(errno) ? silence : strerror(errno));
         done += sent > 0 ? (size_t)sent : 0;
     }
 }
 
-enum end { COMPLETE, END_OF_STREAM, RESET };
-static const char *const END_NAMES[] = {"more bytes", "the end of the stream", "a reset"};
+enum end { COMPLETE, END_OF_STREAM, RESET, SILENCE };
+static const char *const END_NAMES[] = {"more bytes", "the end of the stream", "a reset", silence};
 
 /* Receives up to `size` bytes into `file` and, if it is not NULL, into `bytes`. Returns how it
  * ended, and how many came in `*received`. */
@@ -70,7 +107,7 @@ static enum end receive(int fd, size_t size, FILE *file, struct bytes *bytes, si
         if (got == -1 && errno == EINTR)
             continue;
         if (got == -1)
-            return RESET;
+            return is_silence(errno) ? SILENCE : RESET;
         *received += (size_t)got;
         if (file != NULL) {
             (void)fwrite(piece, 1, (size_t)got, file);
@@ -146,16 +183,22 @@ static void step_recv_all(int *fd, char *rest)
 static void step_expect(int *fd, char *rest)
 {
     struct bytes text = unescape(rest), got = {0};
-    size_t received;
+    char expected[SHOWN_SIZE], came[SHOWN_SIZE];
+    size_t received, same = 0;
 
     append(&got, "", 0);
     enum end end = receive(*fd, text.size, NULL, &got, &received);
-    if (end != COMPLETE || memcmp(text.data, got.data, text.size) != 0) {
-        char expected[SHOWN_SIZE], came[SHOWN_SIZE];
-        fail("expected \"%s\" (%zu bytes), got \"%s\" (%zu bytes)%s%s",
+    while (same < got.size && got.data[same] == text.data[same])
+        same++;
+    if (end == COMPLETE && same < text.size)
+        fail("expected \"%s\" (%zu bytes), got \"%s\" (%zu bytes); the first difference is byte "
+             "%zu: \\x%02x, not \\x%02x",
              escape(text.data, text.size, expected), text.size, escape(got.data, got.size, came),
-             got.size, end == COMPLETE ? "" : " and then ", end == COMPLETE ? "" : END_NAMES[end]);
-    }
+             got.size, same, got.data[same], text.data[same]);
+    if (end != COMPLETE)
+        fail("expected \"%s\" (%zu bytes), got \"%s\" (%zu bytes) and then %s",
+             escape(text.data, text.size, expected), text.size, escape(got.data, got.size, came),
+             got.size, END_NAMES[end]);
     free(text.data);
     free(got.data);
 }
@@ -173,8 +216,9 @@ static void step_ping(int *fd, char *rest)
     for (size_t i = 0; i < file.size; i++) {
         unsigned char byte = 0;
         send_bytes(*fd, file.data + i, 1);
-        if (recv(*fd, &byte, 1, 0) != 1)
-            fail("byte %zu (\\x%02x) did not come back", i, file.data[i]);
+        ssize_t got = recv(*fd, &byte, 1, 0);
+        if (got != 1)
+            fail("byte %zu (\\x%02x) did not come back: %s", i, file.data[i], why_no_more(got));
         if (byte != file.data[i])
             fail("byte %zu: sent \\x%02x, got \\x%02x", i, file.data[i], byte);
     }
@@ -235,7 +279,9 @@ static void step_expect_end(int *fd, char *rest)
     size_t received;
 
     (void)rest;
-    (void)drain(*fd, &received, first);
+    if (drain(*fd, &received, first) == SILENCE)
+        fail("expected the end of the stream or a reset, got %zu bytes (\"%s\") and then %s",
+             received, first, silence);
 }
 
 /* Sends IN while it receives into OUT, until as many bytes (or N, behind OUT) came back, or, if
@@ -254,7 +300,10 @@ static void duplex(int fd, char *rest, bool half_close)
     size_t expected = *rest != '\0' ? strtoul(rest, NULL, 10) : in.size;
     while (half_close || sent < in.size || received < expected) {
         struct pollfd ready = {.fd = fd, .events = sent < in.size ? POLLIN | POLLOUT : POLLIN};
-        (void)poll(&ready, 1, -1);
+        int patience = silence_limit > 0 ? (int)silence_limit * 1000 : -1;
+        if (poll(&ready, 1, patience) == 0)
+            fail("after %zu of %zu bytes sent and %zu received: %s", sent, in.size, received,
+                 silence);
         if (sent < in.size && (ready.revents & POLLOUT)) {
             ssize_t took = send(fd, in.data + sent, in.size - sent, 0);
             sent += took > 0 ? (size_t)took : 0;
@@ -362,8 +411,8 @@ static void step_slow_read(int *fd, char *rest)
     }
     (void)fclose(file);
     printf("read %zu\n", total);
-    if (end == RESET)
-        fail("a reset after %zu bytes", total);
+    if (end == RESET || end == SILENCE)
+        fail("%s after %zu bytes", END_NAMES[end], total);
 }
 
 /* Echoes up to `limit` bytes, or up to the end of the stream, with the byte at `wrong` changed. */
@@ -537,6 +586,7 @@ void run_steps(int connections[], size_t count, char *steps[])
         size_t only = take_number(&text);
         const struct step *step = find_step(text);
         current_step = *next;
+        current_number++;
         if (only > 0) {
             run_step(step, text, &connections[only - 1]);
             continue;

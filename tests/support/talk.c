@@ -20,9 +20,9 @@ struct reader {
     struct bytes line;
 };
 
-/* Receives up to and including the next newline into reader->line. Returns false if the stream
- * ends before. */
-static bool read_line(struct reader *reader)
+/* Receives up to and including the next newline into reader->line. Returns false if no more comes
+ * before, and why_no_more in `*why`. */
+static bool read_line(struct reader *reader, const char **why)
 {
     unsigned char *newline = NULL;
 
@@ -30,8 +30,10 @@ static bool read_line(struct reader *reader)
     while (newline == NULL) {
         if (reader->at == reader->size) {
             ssize_t got = recv(reader->fd, reader->piece, sizeof reader->piece, 0);
-            if (got <= 0)
+            if (got <= 0) {
+                *why = why_no_more(got);
                 return false;
+            }
             reader->at = 0;
             reader->size = (size_t)got;
         }
@@ -69,11 +71,12 @@ void step_talk(int *fd, char *rest)
     FILE *out = open_output(next_part(&rest));
     size_t total = strtoul(rest, NULL, 10), heard = 0, said = 0;
     size_t size = say_line(*fd, &text, said);
+    const char *why;
 
     reader.fd = *fd;
     while (heard < total) {
-        if (!read_line(&reader))
-            fail("the stream ended after %zu of %zu bytes", heard, total);
+        if (!read_line(&reader, &why))
+            fail("expected %zu bytes, got %zu in whole lines and then %s", total, heard, why);
         heard += reader.line.size;
         (void)fwrite(reader.line.data, 1, reader.line.size, out);
         if (size > 0 && is_line(&reader, text.data + said, size)) {
@@ -98,6 +101,7 @@ static int connect_again(int fd)
         connection = socket(server.ss_family, SOCK_STREAM, 0);
     if (connection == -1 || connect(connection, (struct sockaddr *)&server, size) == -1)
         fail("cannot connect again: %s", strerror(errno));
+    limit_silence_like(connection, fd);
     return connection;
 }
 
@@ -105,6 +109,7 @@ static int connect_again(int fd)
 static void expect_next(struct reader *reader, const struct bytes *expected)
 {
     struct bytes received = {0};
+    char wanted[SHOWN_SIZE], got[SHOWN_SIZE];
 
     append(&received, "", 0);
     while (received.size < expected->size) {
@@ -112,29 +117,30 @@ static void expect_next(struct reader *reader, const struct bytes *expected)
         size_t want = expected->size - received.size;
         ssize_t size = recv(reader->fd, piece, want < sizeof piece ? want : sizeof piece, 0);
         if (size <= 0)
-            break;
+            fail("expected \"%s\" first, got \"%s\" and then %s",
+                 escape(expected->data, expected->size, wanted),
+                 escape(received.data, received.size, got), why_no_more(size));
         append(&received, piece, (size_t)size);
     }
-    if (received.size != expected->size ||
-        memcmp(received.data, expected->data, expected->size) != 0) {
-        char wanted[SHOWN_SIZE], got[SHOWN_SIZE];
+    if (memcmp(received.data, expected->data, expected->size) != 0)
         fail("expected \"%s\" first, got \"%s\"", escape(expected->data, expected->size, wanted),
              escape(received.data, received.size, got));
-    }
     free(received.data);
 }
 
 /* Receives lines until `line` comes. Fails if `later`, which was sent behind it, comes before. */
 static void hear(struct reader *reader, const char *who, const char *line, const char *later)
 {
-    while (read_line(reader)) {
+    const char *why;
+
+    while (read_line(reader, &why)) {
         if (is_line(reader, line, strlen(line)))
             return;
         if (is_line(reader, later, strlen(later)))
             fail("%s missed \"%.*s\", and got the line behind it", who, (int)strlen(line) - 1,
                  line);
     }
-    fail("%s got the end of the stream, and not \"%.*s\"", who, (int)strlen(line) - 1, line);
+    fail("%s got %s, and not \"%.*s\"", who, why, (int)strlen(line) - 1, line);
 }
 
 void step_meet(int *fd, char *rest)
