@@ -23,11 +23,12 @@ SHOWN = 24  # so many bytes of what is sent
 
 
 class Event:
-    """A call: in which lane, when it began and returned, in which step, and what it says."""
+    """A call as it is drawn: in which lane and step, what it says, and of which socket."""
 
-    def __init__(self, lane, start, end, text, socket=None):
-        self.lane, self.start, self.end, self.text, self.socket = lane, start, end, text, socket
-        self.name, self.step, self.waited, self.row = "", 0, False, 0
+    def __init__(self, lane, call, text, socket=None):
+        self.lane, self.call, self.text, self.socket = lane, call, text, socket
+        self.name, self.step, self.row = call.name, call.step, 0
+        self.waited = False  # since an earlier step
         self.creates = None  # a lane
 
 
@@ -56,21 +57,25 @@ def quote(data):
     return '"%s"%s' % (text, "..." if len(data) > SHOWN else "")
 
 
-def read_lines(path):
-    """The calls in a log that have returned: start, end, name, arguments, result, what follows."""
+class Call:
+    """A call as a log tells it. Its step is that in which it returned: so says the log, for the
+    time at which a long call began and the time that it took do not add up on a busy machine."""
+
+    def __init__(self, match, thread, step):
+        start, name, self.arguments, result, rest, took = match.groups()
+        self.thread, self.step, self.name = thread, step, NAMES.get(name, name)
+        self.start, self.end = float(start), float(start) + float(took or 0)
+        self.result, self.rest = int(result, 0), rest.strip()
+
+
+def read_log(path, thread, marks):
+    """The calls in a log that have returned."""
     with open(path, encoding="ascii") as log:
-        for line in log:
+        for number, line in enumerate(log):
             match = LINE.match(line.rstrip("\n"))
             if match:
-                start, name, arguments, result, rest, took = match.groups()
-                yield (
-                    float(start),
-                    float(start) + float(took or 0),
-                    NAMES.get(name, name),
-                    arguments,
-                    int(result, 0),
-                    rest.strip(),
-                )
+                step = sum(mark.lines.get(path, 0) <= number for mark in marks) - 1
+                yield Call(match, thread, step)
 
 
 class Reader:
@@ -81,62 +86,56 @@ class Reader:
         self.lanes, self.events, self.files = [], [], {0: "stdin"}
         self.sent, self.received = {}, {}  # by client number: (event, bytes or None for FIN)
 
-    def read(self):
+    def read(self, marks):
         calls = [
-            (number, call)
-            for number, path in self.program.logs().items()
-            for call in read_lines(path)
+            call
+            for thread, path in self.program.logs().items()
+            for call in read_log(path, thread, marks)
         ]
-        calls.sort(key=lambda entry: entry[1][1])
-        created = [call[4] for _, call in calls if call[2] == "pthread_create"]
+        calls.sort(key=lambda call: (call.step, call.end))
+        created = [call.result for call in calls if call.name == "pthread_create"]
         names = {self.program.main_thread: "main"}
-        names.update((number, "thread %d" % (i + 1)) for i, number in enumerate(created))
-        threads = {number: (self.program.name, name) for number, name in names.items()}
+        names.update((thread, "thread %d" % (i + 1)) for i, thread in enumerate(created))
+        threads = {thread: (self.program.name, name) for thread, name in names.items()}
         self.lanes = list(threads.values())
-        for number, call in calls:
-            event = self.read_call(threads[number], threads, *call)
+        for call in calls:
+            event = self.read_call(threads[call.thread], call, threads)
             if event is not None:
-                event.name = call[2]
                 self.events.append(event)
 
-    def read_call(self, lane, threads, start, end, name, arguments, result, rest):
-        if name == "pthread_create":
-            event = Event(lane, start, end, "pthread_create() = " + threads[result][1])
-            event.creates = threads[result]
+    def read_call(self, lane, call, threads):
+        """The event of a call; None if it is not shown."""
+        if call.name == "pthread_create":
+            event = Event(lane, call, "pthread_create() = " + threads[call.result][1])
+            event.creates = threads[call.result]
             return event
-        if name == "poll":
-            return self.read_poll(lane, start, end, arguments, result, rest)
-        if name == "socket":
-            if result >= 0 and re.match(r"AF_INET6?, SOCK_STREAM", arguments):
-                self.files[result] = Socket()
-                return Event(lane, start, end, "socket() = " + NAME, self.files[result])
-            return None
-        first = arguments.split(",")[0]
+        if call.name == "poll":
+            return self.read_poll(lane, call)
+        if call.name == "socket":
+            if call.result == -1 or not re.match(r"AF_INET6?, SOCK_STREAM", call.arguments):
+                return None
+            self.files[call.result] = Socket()
+            return Event(lane, call, "socket() = " + NAME, self.files[call.result])
+        first = call.arguments.split(",")[0]
         file = self.files.get(int(first)) if first.isdigit() else None
-        if file is None:
+        if file == "stdin" and call.name == "read" and call.result >= 0:
+            data = data_of(call.arguments)
+            return Event(lane, call, "read(stdin) = " + (quote(data) if data else "0"))
+        if not isinstance(file, Socket):
             return None
-        error = "" if result >= 0 else " = " + rest.split(" ")[0]
-        if file == "stdin":
-            return self.read_stdin(lane, start, end, name, arguments, result)
-        event = Event(lane, start, end, "", file)
-        event.text = self.describe(event, name, arguments, result, error)
+        event = Event(lane, call, "", file)
+        error = "" if call.result >= 0 else " = " + call.rest.split(" ")[0]
+        event.text = self.describe(event, call.name, call.arguments, call.result, error)
         return event if event.text else None
 
-    def read_stdin(self, lane, start, end, name, arguments, result):
-        if name != "read" or result < 0:
-            return None
-        return Event(
-            lane, start, end, "read(stdin) = " + (quote(data_of(arguments)) if result else "0")
-        )
-
-    def read_poll(self, lane, start, end, arguments, result, rest):
+    def read_poll(self, lane, call):
         def names(text):
             files = [self.files.get(int(fd)) for fd in re.findall(r"fd=(\d+)", text)]
             return [file.name for file in files if isinstance(file, Socket)]
 
-        if result < 0 or not names(arguments):
+        if call.result < 0 or not names(call.arguments):
             return None  # of the program's own output, or a pause
-        return Event(lane, start, end, "poll() = " + (", ".join(names(rest)) or "nothing"))
+        return Event(lane, call, "poll() = " + (", ".join(names(call.rest)) or "nothing"))
 
     def describe(self, event, name, arguments, result, error):
         """What a call on a socket says; None if it is not shown. Takes note of what it does."""
@@ -185,8 +184,8 @@ class Reader:
 
 
 def data_of(arguments):
-    match = STRING.search(arguments)
-    return bytes.fromhex(match.group(1).replace("\\x", "")) if match else b""
+    """The bytes in the arguments of a call; readv() and its like have several pieces."""
+    return bytes.fromhex("".join(STRING.findall(arguments)).replace("\\x", ""))
 
 
 def cross(sent, received):
@@ -220,17 +219,17 @@ def read_calls(play):
     for name in order:
         numbers = play.connected if name == "server" else [name[7:] or "1"]
         readers[name] = Reader(play.programs[name], numbers)
-        readers[name].read()
+        readers[name].read(play.marks)
     events = sorted(
         (event for reader in readers.values() for event in reader.events),
-        key=lambda event: event.end,
+        key=lambda event: (event.step, event.call.end),
     )
     for row, event in enumerate(events):
         if event.socket is not None:
             event.text = event.text.replace(NAME, event.socket.name)
         event.row = row
-        event.step = sum(time <= event.end for time, _ in play.marks) - 1
-        event.waited = sum(time <= event.start for time, _ in play.marks) - 1 < event.step
+        begun = sum(mark.time <= event.call.start for mark in play.marks) - 1
+        event.waited = begun < event.step
     return [lane for name in order for lane in readers[name].lanes], events, cross_all(readers)
 
 

@@ -37,7 +37,7 @@ class Picture:
 
     def __init__(self, play, lanes, events, arrows):
         self.stage, self.lanes, self.events, self.arrows = play.stage, lanes, events, arrows
-        self.captions = [caption for _, caption in play.marks]
+        self.captions = [mark.caption for mark in play.marks]
         self.column = {lane: index for index, lane in enumerate(lanes)}
         self.born = {
             lane: min(event.row for event in events if event.lane == lane or event.creates == lane)

@@ -148,8 +148,19 @@ class Program:
         return self.process.poll() is not None or self.threads() == []
 
 
+class Mark:
+    """The beginning of a step: its time, and how many calls each log held by then."""
+
+    def __init__(self, caption, programs):
+        self.time, self.caption, self.lines = time.time(), caption, {}
+        for program in programs:
+            for path in program.logs().values():
+                with open(path, "rb") as log:
+                    self.lines[path] = log.read().count(b"\n")
+
+
 class Play:
-    """Plays a scenario. What it leaves: programs, and marks, the time and caption of each step."""
+    """Plays a scenario. What it leaves: programs, those that have ended, and a mark for each step."""
 
     def __init__(self, stage, folder, work, with_strace):
         self.stage, self.folder, self.work, self.with_strace = stage, folder, work, with_strace
@@ -161,10 +172,10 @@ class Play:
         try:
             for step, caption in SCENARIOS[self.stage]:
                 self.come_to_rest()
-                self.marks.append((time.time(), caption))
+                self.marks.append(Mark(caption, self.programs.values()))
                 self.do(step.split())
             self.come_to_rest()
-            self.marks.append((time.time(), ""))
+            self.marks.append(Mark("", self.programs.values()))
             for name, program in self.programs.items():
                 if program.has_ended():
                     self.ended.add(name)
