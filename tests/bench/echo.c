@@ -111,12 +111,12 @@ static bool go_on(struct measurement *result, struct connection *connection, str
 {
     unsigned long long before = connection->received / script->size;
     bool complete = attend(connection, polled, script);
-    unsigned long long come = connection->received / script->size - before;
+    unsigned long long arrived = connection->received / script->size - before;
     long long now = now_ns();
 
-    if (come > 0)
-        count(result, come, connection->asked_at, now);
-    if (come > 0 && result->end == 0) {
+    if (arrived > 0)
+        count(result, arrived, connection->asked_at, now);
+    if (arrived > 0 && result->end == 0) {
         ask_for(connection, polled, script, window, now);
         return false;
     }

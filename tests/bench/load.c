@@ -63,22 +63,22 @@ static void sit_beside(struct measurement *result, const struct script *script, 
                        char *crowds[])
 {
     struct connection *crowd = NULL;
-    size_t count = 0;
+    size_t size = 0;
     char line[8];
 
     for (; *crowds != NULL; crowds++) {
-        size_t before = count;
-        count = read_number(*crowds, 1000000);
-        crowd = realloc(crowd, count * sizeof *crowd);
+        size_t before = size;
+        size = read_number(*crowds, 1000000);
+        crowd = realloc(crowd, size * sizeof *crowd);
         if (crowd == NULL)
-            give_up("there is no memory for %zu connections", count);
-        gather(crowd, script, before, count);
-        (void)printf("crowd %zu\n", count);
+            give_up("there is no memory for %zu connections", size);
+        gather(crowd, script, before, size);
+        (void)printf("crowd %zu\n", size);
         (void)fflush(stdout);
         (void)fgets(line, sizeof line, stdin); /* at its end, nobody wants to look */
     }
     converse(result, script, clients, 1);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < size; i++)
         expect_silence(&crowd[i]);
     free(crowd);
 }

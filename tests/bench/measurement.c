@@ -28,7 +28,7 @@ static void count_latency(struct measurement *measurement, long long nanoseconds
 {
     size_t exponent = 0;
 
-    while (nanoseconds >> exponent >= 2 * LATENCY_STEPS)
+    while (nanoseconds >> exponent >= 2LL * LATENCY_STEPS)
         exponent++;
     size_t bucket = exponent * LATENCY_STEPS + (size_t)(nanoseconds >> exponent);
     measurement->latencies[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]++;
@@ -60,6 +60,6 @@ double percentile(const struct measurement *measurement, double share)
     while (bucket < LATENCY_BUCKETS - 1 &&
            (double)(seen += measurement->latencies[bucket]) < share * (double)total)
         bucket++;
-    size_t exponent = bucket < 2 * LATENCY_STEPS ? 0 : bucket / LATENCY_STEPS - 1;
+    size_t exponent = bucket < 2UL * LATENCY_STEPS ? 0 : bucket / LATENCY_STEPS - 1;
     return (double)((unsigned long long)(bucket - exponent * LATENCY_STEPS) << exponent) / 1000;
 }

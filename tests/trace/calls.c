@@ -289,6 +289,8 @@ int traced_pthread_create(pthread_t *created, const pthread_attr_t *attributes,
     *thread = (struct thread){run, argument, atomic_fetch_add(&threads, 1) + 1};
     int number = thread->number;
     int result = (pthread_create)(created, attributes, run_thread, thread);
+    if (result != 0)
+        free(thread);
     write_name("clone");
     write_result(result == 0 ? number : -1);
     return result;

@@ -26,8 +26,8 @@ int traced_shutdown(int fd, int how);
 int traced_close(int fd);
 int traced_fclose(FILE *stream);
 int traced_fcntl(int fd, int command, int flags);
-int traced_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-                          void *argument);
+int traced_pthread_create(pthread_t *created, const pthread_attr_t *attributes,
+                          void *(*run)(void *), void *argument);
 
 #define socket(...) traced_socket(__VA_ARGS__)
 #define setsockopt(...) traced_setsockopt(__VA_ARGS__)
