@@ -1,0 +1,316 @@
+#!/usr/bin/env bats
+# The grader: what it gives to wrong programs, right ones, and those that attack it.
+#
+# GRADE=all grades all mutants, and the right programs with all tests of their suites; without it,
+# five mutants a stage and the right programs with the tests meant for these.
+
+load support/suite
+
+eval "suite_$(declare -f setup)" # suite_setup is what suite.bash calls setup
+
+GRADE_DIR=$BATS_TEST_DIRNAME/grade
+ROOT=$BATS_TEST_DIRNAME/..
+
+# A few quick tests of v1.0 for what is not about a suite.
+FEW='^server: (-h|--help|port 0|two operands|it serves one)|^client: (-h|three)|^server and client: the client'
+
+setup() {
+  local tool
+  [ -z "${SERVER:-}${CLIENT:-}" ] || skip "SERVER or CLIENT names other programs"
+  for tool in python3 parallel; do
+    command -v "$tool" >/dev/null || skip "$tool is not installed: the grader needs it"
+  done
+  suite_setup
+  class=$dir/class
+  results=$dir/results
+  mkdir "$class"
+}
+
+need_sandbox() {
+  local spool lacks
+  spool=$(mktemp -d)
+  chmod 755 "$spool" # for root, who gives up his rights
+  mkdir -p "$spool/kit/grade"
+  cp "$GRADE_DIR/one" "$spool/kit/grade"
+  lacks=$("$spool/kit/grade/one" --isolation)
+  rm -rf "$spool"
+  [ -z "$lacks" ] || skip "$lacks"
+}
+
+# Grades $class. Options are variables, as make takes them. The output is in $dir/table.
+grade() { # STAGE [NAME=VALUE...]
+  local stage=$1
+  shift
+  env PATH="${PATH//"$BATS_LIBEXEC:"/}" "$@" STAGE="$stage" SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run" \
+    >"$dir/table" 2>&1 3>&- 4>&- || explain "the grader fails" "it said" "$(cat "$dir/table")"
+}
+
+# Hands in a stage as it is.
+hand_in() { # NAME STAGE
+  mkdir -p "$class/$1"
+  cp "$ROOT/$2/server.c" "$ROOT/$2/client.c" "$class/$1"
+  cp -R "$ROOT/common" "$class/$1"
+}
+
+# Hands in a stage in Python.
+hand_in_python() { # NAME STAGE
+  mkdir -p "$class/$1/programs"
+  cp "$BATS_TEST_DIRNAME/second/common.py" "$class/$1"
+  cp "$BATS_TEST_DIRNAME/second/$2/"*.py "$class/$1/programs"
+  # shellcheck disable=SC2016 # the script expands it
+  hand_in_script "$1" server 'exec /usr/bin/python3 "$(dirname "$0")/programs/server.py" "$@"'
+  # shellcheck disable=SC2016
+  hand_in_script "$1" client 'exec /usr/bin/python3 "$(dirname "$0")/programs/client.py" "$@"'
+}
+
+hand_in_script() { # NAME PROGRAM LINE...
+  local file=$class/$1/$2
+  shift 2
+  mkdir -p "$(dirname "$file")"
+  printf '%s\n' '#!/bin/sh' "$@" >"$file"
+}
+
+# Hands in a mutant. Adds the test meant for it to $names.
+hand_in_mutant() { # STAGE NAME
+  local patch=$BATS_TEST_DIRNAME/mutants/$1/$2.patch test
+  test=$(sed -n '/^--- /q; s/^Test: //p' "$patch")
+  hand_in "$2" "$1"
+  # The folder of the stage is the folder of the submission.
+  sed "s,^\(--- a/\|+++ b/\)$1/,\1," "$patch" | (cd "$class/$2" && patch -p1 -s)
+  names+=${names:+'|'}$(printf '%s\n' "$test" | sed 's/[^A-Za-z0-9 ,:]/./g; s/.*/^&$/')
+  printf '%s\t%s\n' "$2" "$test" >>"$dir/meant"
+}
+
+# What a submission got: a field of its line in grades.csv (2 points, 3 of, 5 failed).
+field() { # NAME FIELD
+  awk -F , -v name="$1" -v field="$2" '$1 == name { print $field }' "$results/grades.csv"
+}
+
+assert_full_marks() { # NAME
+  grep -E "^$1,([1-9][0-9]*),\1,100.0,0\$" "$results/grades.csv" ||
+    explain "a right program does not get full marks" "submission" "$1" \
+      "the table" "$(cat "$dir/table")" "its report" "$(cat "$results/$1/report.txt")"
+}
+
+# Whether a submission failed a test, as its results.json says.
+has_failed() { # NAME TEST
+  python3 -c 'import json, sys
+tests = json.load(open(sys.argv[1]))["tests"]
+sys.exit(not any(t["name"] == sys.argv[2] and t["status"] == "failed" and t["score"] == 0 for t in tests))' \
+    "$results/$1/results.json" "$2"
+}
+
+# Grades mutants of a stage: each loses the points of its test, the right programs lose none.
+assert_mutants_graded() { # STAGE MUTANT...
+  local stage=$1 names='' name test
+  shift
+  for name in "$BATS_TEST_DIRNAME/mutants/$stage"/*.patch; do
+    name=$(basename "$name" .patch)
+    case " $* " in *" $name "*) ;; *) [ "${GRADE:-}" = all ] || continue ;; esac
+    hand_in_mutant "$stage" "$name"
+  done
+  hand_in right "$stage"
+  hand_in_python python "$stage"
+  grade "$stage" TESTS="$names"
+  while IFS=$'\t' read -r name test; do
+    has_failed "$name" "$test" ||
+      explain "a mutant does not lose the points of its test" "mutant" "$name" "test" "$test" \
+        "the table" "$(cat "$dir/table")" "its report" "$(cat "$results/$name/report.txt")"
+  done <"$dir/meant"
+  assert_full_marks right
+  assert_full_marks python
+}
+
+@test "mutants of v1.0 lose the points of the tests meant for them, right programs lose none" {
+  assert_mutants_graded v1.0-single strlen-on-binary quiet-ignored one-recv atoi-port sigpipe-kills
+}
+
+@test "mutants of v1.1 lose the points of the tests meant for them, right programs lose none" {
+  assert_mutants_graded v1.1-multiconn strlen-on-binary blocking-listener ctrl-c-forgotten \
+    one-connection-after-another exits-with-0-always
+}
+
+@test "mutants of v2 lose the points of the tests meant for them, right programs lose none" {
+  assert_mutants_graded v2-threaded-broadcast broadcast-ignored empty-line-skipped \
+    closed-by-server-is-success exits-at-end-of-input raw-on-a-terminal
+}
+
+@test "mutants of v3 lose the points of the tests meant for them, right programs lose none" {
+  assert_mutants_graded v3-reverse bytes-reversed carriage-return-kept end-as-prefix one-recv \
+    prompt-in-buffer
+}
+
+@test "the right programs get full marks for all tests of their suites" {
+  [ "${GRADE:-}" = all ] || skip "GRADE=all does this too"
+  local stage
+  for stage in v1.0-single v1.1-multiconn v2-threaded-broadcast v3-reverse; do
+    rm -rf "$class"
+    results=$dir/$stage
+    hand_in right "$stage"
+    hand_in_python python "$stage"
+    grade "$stage"
+    assert_full_marks right
+    assert_full_marks python
+  done
+}
+
+@test "a submission that does not compile gets what its other program is worth, and the compiler's words" {
+  hand_in half v1.0-single
+  echo 'int main(void) { retrun 0; }' >"$class/half/client.c"
+  grade v1.0 TESTS="$FEW"
+  assert_line_in "$results/grades.csv" '^half,33,54,61\.1,3$' "the server's tests are worth 33"
+  assert_line_in "$results/half/report.txt" 'retrun.*undeclared'
+  assert_line_in "$results/half/report.txt" 'not run: the build left no client'
+  assert_no_line_in "$results/half/report.txt" 'no server'
+}
+
+@test "reports are well-formed, whatever programs print, and begin with what is most basic" {
+  hand_in_script ugly server 'printf "\033[31m<&\001\377]]>\302\205\n"; exit 3'
+  hand_in_script ugly client 'printf "\033[31m<&\001\377]]>\n" >&2; exit 3'
+  grade v1.0 TESTS="$FEW"
+  python3 - "$results/ugly" <<'END'
+import json, sys, xml.etree.ElementTree as tree
+suites = tree.parse(sys.argv[1] + "/junit.xml").getroot()
+suite = suites.find("testsuite")
+assert len(suite.findall("testcase")) == int(suite.get("tests")) > 5
+assert len(suite.findall("testcase/failure")) == int(suite.get("failures")) > 5
+assert "\\x1b[31m<&\\x01" in "".join(suite.itertext()), "".join(suite.itertext())
+result = json.load(open(sys.argv[1] + "/results.json"))
+assert result["score"] == sum(t["score"] for t in result["tests"]) == 0
+for test in result["tests"]:
+    assert test["score"] <= test["max_score"] and test["visibility"] == "visible"
+    assert test["name"] and test["output"] and test["status"] == "failed"
+points = [int(line[1:].split()[0]) for line in open(sys.argv[1] + "/report.txt") if line.startswith("[")]
+assert points == sorted(points, reverse=True) and points[0] > points[-1], points
+END
+}
+
+@test "a run that was stopped goes on where it was" {
+  hand_in first v1.0-single
+  hand_in_script second server 'exec sleep 1000'
+  hand_in_script second client 'exec sleep 1000'
+  set -m
+  PATH="${PATH//"$BATS_LIBEXEC:"/}" STAGE=v1.0 SUBMISSIONS=$class RESULTS=$results TESTS=$FEW JOBS=2 "$GRADE_DIR/run" >"$dir/table" 2>&1 3>&- 4>&- &
+  pid=$!
+  set +m
+  groups+=("$pid")
+  LIMIT=60 wait_until test -e "$results/first/results.json"
+  [ ! -e "$results/second" ] # it is at work
+  kill -INT -- "-$pid"
+  wait_for_exit "$pid" 30
+  assert_status 130
+  touch -r "$results/first/results.json" "$dir/before"
+  hand_in_script second server 'exit 1' # quicker this time
+  hand_in_script second client 'exit 1'
+  grade v1.0 TESTS="$FEW"
+  [ ! "$results/first/results.json" -nt "$dir/before" ]
+  [ "$(field second 2)" = 0 ]
+  assert_full_marks first
+  assert_line_in "$dir/table" '^1 of 1 graded'
+}
+
+@test "GNU parallel's hosts are used" {
+  hand_in "a name, with blanks" v1.0-single
+  echo : >"$dir/hosts"
+  grade v1.0 TESTS='^server: (-h|port 0)' SSHLOGINFILE="$dir/hosts"
+  assert_line_in "$results/grades.csv" '^"a name, with blanks",12,12,100.0,0$'
+}
+
+@test "where there is no sandbox, it says so in one line, and grades" {
+  local bin
+  bin=$(mktemp -d)
+  printf '%s\n' '#!/bin/sh' 'echo "bwrap: no permission" >&2' 'exit 1' >"$bin/bwrap"
+  chmod 755 "$bin" "$bin/bwrap"
+  hand_in right v1.0-single
+  grade v1.0 TESTS="$FEW" PATH="$bin:${PATH//"$BATS_LIBEXEC:"/}"
+  rm -r "$bin"
+  assert_line_in "$dir/table" '^not isolated on this machine: .*bwrap: no permission'
+  assert_full_marks right
+}
+
+# ---- Submissions that attack ----
+
+# Grades $class beside a right program, which gets full marks; nothing of it runs on.
+assert_costs_only_itself() { # [NAME=VALUE...]
+  hand_in right v1.0-single
+  grade v1.0 TESTS="$FEW" "$@"
+  assert_full_marks right
+  run ! pgrep -f 'grade-escapee-[0-9]'
+}
+
+@test "a submission that forks without end costs only itself" {
+  need_sandbox
+  mkdir -p "$class/bomb"
+  echo 'int setsid(void); int fork(void); int main(void) { for (;;) if (fork() == 0) setsid(); }' >"$class/bomb/server.c"
+  cp "$class/bomb/server.c" "$class/bomb/client.c"
+  assert_costs_only_itself
+  assert_line_in "$results/bomb/report.txt" 'more than 300 processes, and were ended'
+  [ "$(field bomb 2)" = 0 ]
+}
+
+@test "a submission that fills the disk, its memory and its output costs only itself" {
+  need_sandbox
+  local before after
+  before=$(df -Pk "$BATS_RUN_TMPDIR" | awk 'NR == 2 { print $4 }')
+  hand_in_script filler server 'cat /dev/zero >/tmp/full; cat /dev/zero >>/work/full; yes'
+  hand_in_script filler client 'exec yes'
+  mkdir "$class/eater"
+  echo '#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); else pause(); } }' \
+    >"$class/eater/server.c"
+  cp "$class/eater/server.c" "$class/eater/client.c"
+  assert_costs_only_itself
+  assert_line_in "$results/eater/report.txt" 'more than 2048 MiB of memory, and were ended'
+  [ "$(field filler 2)" = 0 ]
+  [ "$(wc -c <"$results/filler/report.txt")" -lt 200000 ]
+  after=$(df -Pk "$BATS_RUN_TMPDIR" | awk 'NR == 2 { print $4 }')
+  [ "$((before - after))" -lt 500000 ] # KiB
+}
+
+@test "a submission that never ends, in its build or later, costs only itself" {
+  need_sandbox
+  hand_in_script endless server 'exec sleep 1000'
+  mkdir "$class/build"
+  printf 'all:\n\tsleep 1000\n' >"$class/build/Makefile"
+  assert_costs_only_itself TIME=40
+  assert_line_in "$results/build/report.txt" 'the time for all tests together \(40 s\) was used up'
+  [ "$(field endless 2)" = 0 ]
+}
+
+@test "what a submission starts in a session of its own is gone when it is graded" {
+  need_sandbox
+  hand_in_script escapee server 'setsid sh -c "exec -a grade-escapee-1 sleep 1000" >/dev/null 2>&1 &' \
+    'exec setsid bash -c "exec -a grade-escapee-2 sleep 1000"'
+  assert_costs_only_itself
+}
+
+@test "a submission cannot reach the grader's files, its processes, or the network" {
+  need_sandbox
+  touch "$dir/precious"
+  # shellcheck disable=SC2016 # the script expands them
+  hand_in_script spy server "precious=$dir/precious" '
+    exec 2>&1
+    says() { echo "spy: $*"; }
+    [ -e "$precious" ] && says sees the files of the user
+    find / -name "*.bats" -not -path "/proc/*" -not -path "/usr/*" 2>/dev/null | grep . && says sees a suite
+    for file in /etc/x /usr/x /x /submission/x; do echo >"$file" && says writes "$file"; done
+    for fd in /proc/[0-9]*/fd/*; do
+      case $fd in /proc/$$/*) continue ;; esac
+      [ "$(readlink "$fd" 2>/dev/null)" ] && tr "\0" " " <"${fd%/fd/*}/cmdline" | grep bats && says sees "$fd"
+    done
+    for root in /proc/[0-9]*/root; do
+      ls "$root/home" >/dev/null 2>&1 && says gets out through "$root"
+    done
+    for fd in 3 4 5 6 7 8 9; do eval "echo ok 1 >&$fd" 2>/dev/null && says has descriptor "$fd"; done
+    for name in $(sed "1,2d; s/:.*//" /proc/net/dev); do [ "$name" = lo ] || says has the network "$name"; done
+    unshare -Urm true 2>/dev/null && says gets a namespace
+    says done
+    echo "ok 1 server: -h prints the usage on stdout and exits 0 in 1ms"; echo "not ok 1"; exit 0'
+  hand_in_script spy client 'exit 0'
+  assert_costs_only_itself
+  assert_line_in "$results/spy/report.txt" 'spy: done'
+  assert_no_line_in "$results/spy/report.txt" 'spy: (sees|writes|gets|has)'
+  [ "$(field spy 2)" = 0 ]
+}
