@@ -30,9 +30,8 @@ need_sandbox() {
   local spool lacks
   spool=$(mktemp -d)
   chmod 755 "$spool" # for root, who gives up his rights
-  mkdir -p "$spool/kit/grade"
-  cp "$GRADE_DIR/one" "$spool/kit/grade"
-  lacks=$("$spool/kit/grade/one" --isolation)
+  cp "$GRADE_DIR/one" "$spool"
+  lacks=$("$spool/one" --isolation)
   rm -rf "$spool"
   [ -z "$lacks" ] || skip "$lacks"
 }
@@ -154,6 +153,11 @@ assert_mutants_graded() { # STAGE MUTANT...
   done
 }
 
+@test "the sums of points in the README are those of the suites" {
+  (cd "$ROOT" && tests/grade/report.py --points tests/v*.bats) >"$dir/points"
+  grep -E '^v[^ ]*: [0-9]+ tests, [0-9]+ points$' "$ROOT/README.md" | assert_lines "$dir/points"
+}
+
 @test "a submission that does not compile gets what its other program is worth, and the compiler's words" {
   hand_in half v1.0-single
   echo 'int main(void) { retrun 0; }' >"$class/half/client.c"
@@ -168,18 +172,23 @@ assert_mutants_graded() { # STAGE MUTANT...
   hand_in_script ugly server 'printf "\033[31m<&\001\377]]>\302\205\n"; exit 3'
   hand_in_script ugly client 'printf "\033[31m<&\001\377]]>\n" >&2; exit 3'
   grade v1.0 TESTS="$FEW"
-  python3 - "$results/ugly" <<'END'
-import json, sys, xml.etree.ElementTree as tree
+  "$GRADE_DIR/report.py" --classroom "$results/ugly" >"$dir/classroom"
+  python3 - "$results/ugly" "$dir/classroom" <<'END'
+import base64, json, sys, xml.etree.ElementTree as tree
 suites = tree.parse(sys.argv[1] + "/junit.xml").getroot()
 suite = suites.find("testsuite")
 assert len(suite.findall("testcase")) == int(suite.get("tests")) > 5
 assert len(suite.findall("testcase/failure")) == int(suite.get("failures")) > 5
-assert "\\x1b[31m<&\\x01" in "".join(suite.itertext()), "".join(suite.itertext())
+text = "".join(suite.itertext())
+assert "[31m<&" in text and "\x1b" not in text, text
 result = json.load(open(sys.argv[1] + "/results.json"))
 assert result["score"] == sum(t["score"] for t in result["tests"]) == 0
 for test in result["tests"]:
     assert test["score"] <= test["max_score"] and test["visibility"] == "visible"
     assert test["name"] and test["output"] and test["status"] == "failed"
+classroom = json.loads(base64.b64decode(open(sys.argv[2]).read()))
+assert classroom["status"] == "fail" and classroom["max_score"] == result["extra_data"]["max_score"] > 20
+assert sum(t["score"] for t in classroom["tests"]) == 0 and len(classroom["tests"]) == len(result["tests"])
 points = [int(line[1:].split()[0]) for line in open(sys.argv[1] + "/report.txt") if line.startswith("[")]
 assert points == sorted(points, reverse=True) and points[0] > points[-1], points
 END
@@ -216,6 +225,27 @@ END
   assert_line_in "$results/grades.csv" '^"a name, with blanks",12,12,100.0,0$'
 }
 
+@test "a host that has nothing of it yet grades, and keeps nothing" {
+  [ "$(uname)-$(id -u)" = Linux-0 ] || skip "only root can make a second host of this one, without /tmp"
+  command -v rsync >/dev/null || skip "rsync is not installed: GNU parallel copies with it"
+  local bin
+  bin=$(TMPDIR=/var/tmp mktemp -d)
+  start host unshare -m sh -c 'mount -t tmpfs none /tmp && echo ready && exec sleep 300'
+  wait_for_line "$dir/host.out" '^ready$'
+  # What ssh does: [-l USER] HOST [--] COMMAND
+  # shellcheck disable=SC2016 # the script expands them
+  printf '%s\n' '#!/bin/sh' 'while :; do case $1 in -l) shift 2 ;; -*) shift ;; *) break ;; esac; done' \
+    'shift; [ "$1" != -- ] || shift' "exec nsenter -t $pid -m sh -c \"\$*\"" >"$bin/ssh"
+  chmod +x "$bin/ssh"
+  echo "$bin/ssh elsewhere" >"$dir/hosts"
+  hand_in right v1.0-single
+  grade v1.0 TESTS='^server: (-h|port 0)' SSHLOGINFILE="$dir/hosts"
+  rm -r "$bin"
+  assert_full_marks right
+  nsenter -t "$pid" -m find /tmp -mindepth 1 >"$dir/left"
+  assert_nothing_in "$dir/left" "parallel --cleanup removes what it has sent; tests/grade/one the rest"
+}
+
 @test "where there is no sandbox, it says so in one line, and grades" {
   local bin
   bin=$(mktemp -d)
@@ -233,7 +263,7 @@ END
 # Grades $class beside a right program, which gets full marks; nothing of it runs on.
 assert_costs_only_itself() { # [NAME=VALUE...]
   hand_in right v1.0-single
-  grade v1.0 TESTS="$FEW" "$@"
+  grade v1.0 TESTS='^server: (-h|port 0|it serves one)|^client: three|^server and client: the client' "$@"
   assert_full_marks right
   run ! pgrep -f 'grade-escapee-[0-9]'
 }

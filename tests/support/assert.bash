@@ -68,7 +68,7 @@ where_to_read() { # DESCRIPTION
 # The first lines of a file, with bytes that are no printable ASCII as <HH>.
 show_lines() { # FILE
   if [ -s "$1" ]; then
-    "$SUPPORT/bin/probe" show-lines "$1" | sed -n '1,40p'
+    "$SUPPORT/bin/probe" show-lines "$1" | head -c 20000 | sed -n '1,40p'
   else
     echo "(nothing)"
   fi
@@ -221,7 +221,7 @@ assert_lines() { # FILE [MEANING] <EXPECTED
 # The lines of a file around one, which is marked.
 show_lines_around() { # FILE NUMBER
   if [ -s "$1" ]; then
-    "$SUPPORT/bin/probe" show-lines "$1" | awk -v at="$2" 'NR == at - 9 { print "..." }
+    "$SUPPORT/bin/probe" show-lines "$1" | head -c 1000000 | awk -v at="$2" 'NR == at - 9 { print "..." }
       NR > at - 9 && NR < at + 9 { print (NR == at ? ">>> " : "") $0 }
       NR == at + 9 { print "..." }
       END { if (NR < at) print ">>> (no more lines)" }'
