@@ -564,6 +564,10 @@ END
 }
 
 # bats test_tags=points:10
+@test "server: the ready line comes behind listen(), however long that takes" {
+  assert_ready_line_behind_listen
+}
+
 @test "server: when the ready line comes, clients can connect" {
   # The server finds its stdout full, and has to wait in printing the ready line. If it printed it
   # before listen(), nobody could connect meanwhile.

@@ -538,6 +538,10 @@ END
 }
 
 # bats test_tags=points:10
+@test "server: the ready line comes behind listen(), however long that takes" {
+  assert_ready_line_behind_listen
+}
+
 @test "server: when the ready line comes, clients can connect" {
   command -v strace >/dev/null || skip "strace is not installed: it delays listen()"
   strace -qq -o /dev/null -e trace=listen true 2>/dev/null || skip "strace is not allowed here"

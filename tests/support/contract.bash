@@ -70,6 +70,18 @@ assert_client_fails() { # REGEX MEANING
   assert_one_line "$client_err" "$1" "$2"
 }
 
+# Starts the server with a listen() that takes a second, and expects the ready line behind it.
+assert_ready_line_behind_listen() {
+  local delay=(-f -qq -o /dev/null -e trace=listen -e inject=listen:delay_enter=1000000)
+  command -v strace >/dev/null || skip "strace is not installed: it delays listen()"
+  strace "${delay[@]}" true 2>/dev/null || skip "strace is not allowed here"
+  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
+  server_command=(strace "${delay[@]}" "${server_command[@]}")
+  start_server
+  means="the ready line is printed before listen(): a client that reads it and connects is refused" \
+    probe connect 127.0.0.1 "$port" say:connected
+}
+
 # Fails unless a probe that did flood-file:FILE has got back in RECEIVED what it has sent.
 assert_flood_echoed() { # FILE NAME RECEIVED
   local size
