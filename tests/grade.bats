@@ -309,6 +309,17 @@ int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) me
   [ "$(field endless 2)" = 0 ]
 }
 
+@test "a submission that kills the suite, in its build or later, costs only itself" {
+  need_sandbox
+  hand_in_script killer server 'kill -KILL -1'
+  mkdir "$class/build"
+  printf 'all:\n\tkill -KILL -1\n' >"$class/build/Makefile"
+  assert_costs_only_itself
+  assert_line_in "$results/killer/report.txt" 'not run: the suite was ended by force'
+  assert_line_in "$results/build/report.txt" 'not run: the suite was ended by force'
+  [ "$(field killer 2)-$(field build 2)" = 0-0 ]
+}
+
 @test "what a submission starts in a session of its own is gone when it is graded" {
   need_sandbox
   hand_in_script escapee server 'setsid sh -c "exec -a grade-escapee-1 sleep 1000" >/dev/null 2>&1 &' \
