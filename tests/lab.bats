@@ -319,3 +319,157 @@ This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
   grep -qx 'The lab of v2-threaded-broadcast is packed in v2-lab.tar.gz' "$dir/log"
   diff -r "$dir/lab" "$dir/v2-lab"
 }
+
+# ---- Exercises ----
+
+# What of a stage's suite is run with a solution of an exercise: a bit of everything.
+SAMPLE='^server: (an unknown option is|too many operands|its transcript is|it tells what it does|every byte value comes|a slow reader|a client that half-closes|a client that resets the conn|SIGTERM (stops|ends)|out of desc|it can be restarted)'
+
+# Builds the solution of an exercise in $dir/solution. Sets $stage and $SERVER.
+build_solution() { # EXERCISE
+  stage=$(sed -n 's/^STAGE=//p' "$LAB/exercises/$1.bats")
+  mkdir "$dir/solution"
+  cp -pR "$root/common" "$root/$stage" "$dir/solution"
+  (cd "$dir/solution" && patch -p1 -s -N --fuzz=0 <"$LAB/solutions/$1.patch") 2>&1
+  (cd "$dir/solution/$stage" && make -s CFLAGS='-O2 -g -Werror') >"$dir/log" 2>&1 || { cat "$dir/log"; return 1; }
+  SERVER="'$dir/solution/$stage/server'"
+}
+
+# The stage as it is fails the tests of an exercise, and does not hang in them.
+assert_exercise_open() { # EXERCISE
+  run_outside "$LAB/exercise" "$1"
+  assert_failure 1
+  assert_line --regexp '^next: server: '
+}
+
+# The solution passes the tests of the exercise, and a sample of the stage's suite.
+assert_exercise_solved() { # EXERCISE
+  build_solution "$1"
+  run_outside SERVER="$SERVER" "$LAB/exercise" "$1"
+  assert_success
+  refute_line --partial 'to do '
+  run_outside SERVER="$SERVER" bats --filter "$SAMPLE" "$BATS_TEST_DIRNAME/$stage.bats"
+  assert_success
+}
+
+@test "exercise: without NAME it lists them: two or three a stage" {
+  run -0 "$LAB/exercise"
+  assert_line --regexp '^busy-first +v1\.1 +look at the busy connections first$'
+  for stage in v1.0 v1.1 v2 v3; do
+    run -0 bash -c '"$1" | grep -c " $2 "' bash "$LAB/exercise" "$stage"
+    [ "$output" -ge 2 ] && [ "$output" -le 3 ]
+  done
+  run -0 make -s -C "$root" exercise
+  assert_line --partial 'udp'
+}
+
+@test "exercise: an unknown one is refused with exit 2 and the names that there are" {
+  run "$LAB/exercise" nothing
+  assert_failure 2
+  assert_line 'exercise: there is no exercise nothing; there are:'
+  assert_line --partial 'idle-timeout'
+}
+
+@test "exercise: each has a text, tests and a solution, and is named in its stage's README" {
+  local text name stage
+  for text in "$LAB"/exercises/*.md; do
+    name=$(basename "$text" .md)
+    [ -s "$LAB/exercises/$name.bats" ]
+    [ -s "$LAB/solutions/$name.patch" ]
+    head -n 1 "$text" | grep -q "^# $name: "
+    stage=$(sed -n 's/^STAGE=//p' "$LAB/exercises/$name.bats")
+    grep -qF "[$name](../tests/lab/exercises/$name.md)" "$root/$stage/README.md"
+  done
+  diff <(cd "$LAB/exercises" && printf '%s\n' *.bats | sed 's/\.bats$//') \
+    <(cd "$LAB/solutions" && printf '%s\n' *.patch | sed 's/\.patch$//')
+}
+
+@test "exercise: the lab of a stage has its exercises, and no solution" {
+  make_lab v1.1-multiconn
+  [ "$(cd "$dir/lab/tests/lab/exercises" && echo *.md)" = 'busy-first.md client-limit.md' ]
+  [ ! -e "$dir/lab/tests/lab/solutions" ]
+  run -0 make -s -C "$dir/lab" exercise
+  assert_line --regexp '^client-limit +v1\.1 '
+  cat "$LAB/solutions/busy-first.patch" "$LAB/solutions/client-limit.patch" | sed -n 's/^+ *//p' |
+    LC_ALL=C sort -u >"$dir/solution"
+  lines_of "$root"/v1*/*.c "$root"/common/*.[ch] >"$dir/known"
+  LC_ALL=C comm -23 "$dir/solution" "$dir/known" | awk 'length($0) >= 36' >"$dir/secret"
+  [ "$(wc -l <"$dir/secret")" -gt 30 ]
+  run grep -rF -f "$dir/secret" "$dir/lab"
+  assert_output ''
+}
+
+@test "exercise: the solutions are formatted as the stages are" {
+  command -v clang-format >/dev/null || skip "clang-format is not installed"
+  local solution
+  for solution in "$LAB"/solutions/*.patch; do
+    rm -rf "$dir/solution"
+    build_solution "$(basename "$solution" .patch)"
+    cp "$root/.clang-format" "$dir/solution"
+    run -0 clang-format --dry-run -Werror "$dir/solution/$stage/server.c" "$dir/solution"/common/*.[ch]
+  done
+}
+
+@test "exercise udp: the stage as it is does not pass" {
+  assert_exercise_open udp
+}
+
+@test "exercise udp: its solution passes, and is still the stage" {
+  assert_exercise_solved udp
+}
+
+@test "exercise idle-timeout: the stage as it is does not pass" {
+  assert_exercise_open idle-timeout
+}
+
+@test "exercise idle-timeout: its solution passes, and is still the stage" {
+  assert_exercise_solved idle-timeout
+}
+
+@test "exercise busy-first: the stage as it is does not pass" {
+  assert_exercise_open busy-first
+}
+
+@test "exercise busy-first: its solution passes, and is still the stage" {
+  assert_exercise_solved busy-first
+}
+
+@test "exercise client-limit: the stage as it is does not pass" {
+  assert_exercise_open client-limit
+}
+
+@test "exercise client-limit: its solution passes, and is still the stage" {
+  assert_exercise_solved client-limit
+}
+
+@test "exercise others-only: the stage as it is does not pass" {
+  assert_exercise_open others-only
+}
+
+@test "exercise others-only: its solution passes, and is still the stage" {
+  assert_exercise_solved others-only
+}
+
+@test "exercise names: the stage as it is does not pass" {
+  assert_exercise_open names
+}
+
+@test "exercise names: its solution passes, and is still the stage" {
+  assert_exercise_solved names
+}
+
+@test "exercise threads: the stage as it is does not pass" {
+  assert_exercise_open threads
+}
+
+@test "exercise threads: its solution passes, and is still the stage" {
+  assert_exercise_solved threads
+}
+
+@test "exercise accents: the stage as it is does not pass" {
+  assert_exercise_open accents
+}
+
+@test "exercise accents: its solution passes, and is still the stage" {
+  assert_exercise_solved accents
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# The exercise client-limit; what it asks for stands in client-limit.md.
+
+STAGE=v1.1-multiconn
+load ../../support/suite
+load ../../support/contract
+
+start_visit() { # NAME STEP...
+  local name=$1
+  shift
+  start_probe "$name" connect 127.0.0.1 "$port" "$@"
+}
+
+accepted() {
+  grep -c '^Server accepts connection from ' "$server_out" || true
+}
+
+# ---- A limit of clients ----
+
+@test "server: CLIENTS is a number from 1 to 1000000, and nothing else" {
+  local wrong
+  for wrong in '' 0 abc ' 1' +1 0x1 1.5 1000001 -1; do
+    assert_server_refuses 127.0.0.1 0 "$wrong"
+  done
+  assert_server_refuses 127.0.0.1 0 1 more
+}
+
+@test "server: so many clients are served at once" {
+  start_server_on 127.0.0.1 0 3
+  probe crowd 3 127.0.0.1 "$port" ask:hello half-close expect-eof
+}
+
+@test "server: one more is connected and waits, with what it has sent, until another leaves" {
+  start_server_on 127.0.0.1 0 2
+  start_visit one ask:1 pause ask:still half-close expect-eof
+  start_visit two ask:2 pause half-close expect-eof
+  wait_for_pause one
+  wait_for_pause two
+  start_visit three send:hello expect-nothing:500 pause expect:hello half-close expect-eof
+  wait_for_pause three
+  [ "$(accepted)" -eq 2 ] || explain "a client too many is accepted" "expected" "2 clients" \
+    "the server printed" "$(show_lines "$server_out")"
+  go two
+  finish two
+  go three
+  means="when a connection is closed, the listener has to be looked at again" finish three
+  go one
+  finish one
+  [ "$(accepted)" -eq 3 ]
+}
+
+@test "server: a hundred get their turn with a limit of one" {
+  start_server_on -q 127.0.0.1 0 1
+  run_client 127.0.0.1 "$port" 100 hello
+  assert_status 0 "who waits has to be accepted as soon as there is a place"
+  assert_line_in "$client_out" '^Client echoed on 100 of 100 connections$'
+}
+
+@test "server: while somebody waits for a place it does not spin" {
+  need_proc
+  start_server_on 127.0.0.1 0 1
+  start_visit one ask:1 pause half-close expect-eof
+  wait_for_pause one
+  start_visit two send:hello pause expect:hello half-close expect-eof
+  wait_for_pause two
+  assert_no_spin "$server" "the listener stays readable as long as somebody waits: poll() must not be asked about it"
+  go one
+  go two
+  finish two
+}
+
+@test "server: it stops when it is told to, while somebody waits for a place" {
+  start_server_on 127.0.0.1 0 1
+  start_visit one ask:1 pause expect-end
+  wait_for_pause one
+  start_visit two send:hello pause expect-end
+  wait_for_pause two
+  go one
+  kill -TERM "$server"
+  wait_for_exit "$server"
+  assert_status 0
+  [ "$(tail -n 1 "$server_out")" = "Server stops after 1 connections" ] ||
+    explain "the last line is wrong" "expected" "Server stops after 1 connections" "got" "$(show_lines "$server_out")"
+  go two
+  finish two
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# The exercise threads; what it asks for stands in threads.md.
+
+STAGE=v3-reverse
+load ../../support/suite
+load ../../support/contract
+
+start_visit() { # NAME STEP...
+  local name=$1
+  shift
+  start_probe "$name" connect 127.0.0.1 "$port" "$@"
+}
+
+# ---- v3 with threads ----
+
+@test "server: a client that is silent keeps nobody waiting" {
+  start_server
+  start_visit silent 'send:abc\n' 'expect:cba\n' pause half-close expect-eof
+  wait_for_pause silent
+  means="one client is served after another: each needs a thread of its own" \
+    probe connect 127.0.0.1 "$port" limit:20 'send:Josue\n' 'expect:eusoJ\n' half-close expect-eof
+  go silent
+  finish silent
+}
+
+@test "server: a client that does not read keeps nobody waiting" {
+  start_server -q
+  start_visit greedy limit:120 flood pause
+  wait_for_pause greedy
+  probe connect 127.0.0.1 "$port" limit:20 'send:Josue\n' 'expect:eusoJ\n' half-close expect-eof
+}
+
+@test "server: a hundred clients at the same time get each their own answers" {
+  start_server
+  probe crowd 100 127.0.0.1 "$port" limit:60 'send:Jos' 'send:ue\n' 'expect:eusoJ\n' 'send:end of it\n' 'expect:ti fo dne\n' \
+    half-close expect-eof
+}
+
+@test "server: what many clients send at the same time never mixes" {
+  local i letter
+  start_server -q
+  for i in 1 2 3 4; do
+    letter=$(printf 'abcd' | cut -c "$i")
+    head -c 3000000 /dev/zero | tr '\0' "$letter" | fold -w "$((40000 + 1000 * i))" >"$dir/$i.sent"
+    "$SUPPORT/bin/probe" reverse "$dir/$i.sent" >"$dir/$i.expected"
+    start_visit "$i" limit:120 "exchange:$dir/$i.sent:$dir/$i.got"
+  done
+  means="a buffer that is static belongs to all threads: each needs its own"
+  for i in 1 2 3 4; do
+    finish "$i" 120
+    assert_same_bytes "$dir/$i.expected" "$dir/$i.got"
+  done
+}
+
+@test "server: end from one client is answered, and stops the server" {
+  local began
+  start_server
+  start_visit other 'send:abc\n' 'expect:cba\n' pause expect-eof
+  wait_for_pause other
+  began=$(now_ms)
+  probe connect 127.0.0.1 "$port" limit:20 'send:end\nmore\n' 'expect:dne\n' expect-eof
+  wait_for_exit "$server" "$LIMIT" "the threads of other clients wait in recv() for ever: end has to wake them"
+  assert_status 0
+  [ $(($(now_ms) - began)) -le $((2000 * SLOWNESS + 500)) ] || explain "the server takes too long to stop" \
+    "expected" "2000 ms at most" "got" "$(($(now_ms) - began)) ms"
+  go other
+  finish other
+  [ "$(tail -n 1 "$server_out")" = 'Server termination called by "end"' ] ||
+    explain "the last line is wrong" "expected" 'Server termination called by "end"' "got" "$(show_lines "$server_out")"
+}
+
+@test "server: a signal stops it while clients are connected" {
+  start_server
+  start_visit one 'send:abc\n' 'expect:cba\n' pause expect-eof
+  start_visit two 'send:abc' pause expect-eof
+  wait_for_pause one
+  wait_for_pause two
+  kill -TERM "$server"
+  wait_for_exit "$server" "$LIMIT" "the threads wait in recv() for ever: the signal has to wake them all"
+  assert_status 0
+  assert_line_in "$server_out" '^Server termination called by signal$'
+  go one
+  finish one
+}
