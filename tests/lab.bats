@@ -227,6 +227,14 @@ assert_no_solution() { # STAGE START_FOLDER
   done
 }
 
+@test "lab: a failing test advises to read what is there" {
+  make_lab v1.1-multiconn
+  grep -rq 'README' "$root"/tests/support/*.bash
+  run grep -r 'README' "$dir/lab/tests/support"
+  assert_output ''
+  grep -rqF 'LESSON.md, \"Run it\"' "$dir/lab/tests/support"
+}
+
 @test "lab: the contract has the sections on all stages and on this one, and no other" {
   make_lab v1.1-multiconn
   run -0 grep '^## ' "$dir/lab/CONTRACT.md"
@@ -274,6 +282,7 @@ to do    0 of   2  Two
 next: it is [fast]
   it is slow
     got: 1 s
+    read: man 2 recv, man 2 send: RETURN VALUE
 
 This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
 2 of 5 tests pass"
