@@ -334,26 +334,28 @@ This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
 # What of a stage's suite is run with a solution of an exercise: a bit of everything.
 SAMPLE='^server: (an unknown option is|too many operands|its transcript is|it tells what it does|every byte value comes|a slow reader|a client that half-closes|a client that resets the conn|SIGTERM (stops|ends)|out of desc|it can be restarted)'
 
-# Builds the solution of an exercise in $dir/solution. Sets $stage and $SERVER.
-build_solution() { # EXERCISE
+# Builds a copy of an exercise's stage in $dir/copy, with its solution or as it is. Sets $stage and
+# $SERVER.
+build_copy() { # EXERCISE [PATCH]
   stage=$(sed -n 's/^STAGE=//p' "$LAB/exercises/$1.bats")
-  mkdir "$dir/solution"
-  cp -pR "$root/common" "$root/$stage" "$dir/solution"
-  (cd "$dir/solution" && patch -p1 -s -N --fuzz=0 <"$LAB/solutions/$1.patch") 2>&1
-  (cd "$dir/solution/$stage" && make -s CFLAGS='-O2 -g -Werror') >"$dir/log" 2>&1 || { cat "$dir/log"; return 1; }
-  SERVER="'$dir/solution/$stage/server'"
+  mkdir "$dir/copy"
+  cp -pR "$root/common" "$root/$stage" "$dir/copy"
+  [ -z "${2:-}" ] || (cd "$dir/copy" && patch -p1 -s -N --fuzz=0 <"$2") 2>&1
+  (cd "$dir/copy/$stage" && make -s CFLAGS='-O2 -g -Werror') >"$dir/log" 2>&1 || { cat "$dir/log"; return 1; }
+  SERVER="'$dir/copy/$stage/server'"
 }
 
 # The stage as it is fails the tests of an exercise, and does not hang in them.
 assert_exercise_open() { # EXERCISE
-  run_outside "$LAB/exercise" "$1"
+  build_copy "$1"
+  run_outside SERVER="$SERVER" "$LAB/exercise" "$1"
   assert_failure 1
   assert_line --regexp '^next: server: '
 }
 
 # The solution passes the tests of the exercise, and a sample of the stage's suite.
 assert_exercise_solved() { # EXERCISE
-  build_solution "$1"
+  build_copy "$1" "$LAB/solutions/$1.patch"
   run_outside SERVER="$SERVER" "$LAB/exercise" "$1"
   assert_success
   refute_line --partial 'to do '
@@ -412,10 +414,10 @@ assert_exercise_solved() { # EXERCISE
   command -v clang-format >/dev/null || skip "clang-format is not installed"
   local solution
   for solution in "$LAB"/solutions/*.patch; do
-    rm -rf "$dir/solution"
-    build_solution "$(basename "$solution" .patch)"
-    cp "$root/.clang-format" "$dir/solution"
-    run -0 clang-format --dry-run -Werror "$dir/solution/$stage/server.c" "$dir/solution"/common/*.[ch]
+    rm -rf "$dir/copy"
+    build_copy "$(basename "$solution" .patch)" "$solution"
+    cp "$root/.clang-format" "$dir/copy"
+    run -0 clang-format --dry-run -Werror "$dir/copy/$stage/server.c" "$dir/copy"/common/*.[ch]
   done
 }
 
