@@ -235,8 +235,8 @@ static void serve_client(struct server *server, size_t i)
         close_connection(server, i);
 }
 
-/* Waits until there is something to do. Returns how many entries have it, or -1 after one line on
- * stderr. */
+/* Waits until there is something to do. Returns how many entries have it, 0 also after a pause if
+ * poll() finds too little memory, or -1 after one line on stderr. */
 static int wait_for_clients(struct server *server)
 {
     int timeout = server->starved ? STARVED_RETRY_MS : -1;
@@ -244,6 +244,13 @@ static int wait_for_clients(struct server *server)
 
     if (server->starved && now_ms() >= server->retry_at)
         server->polled[LISTENER].fd = server->listener;
+    if (ready == -1 && (errno == EAGAIN || errno == ENOMEM)) {
+        if (!server->starved)
+            complain("server: cannot wait for clients: %s", strerror(errno));
+        server->starved = true;
+        pause_for_resources();
+        return 0;
+    }
     if (ready == -1 && errno != EINTR) {
         complain("server: cannot wait for clients: %s", strerror(errno));
         return -1;
