@@ -125,11 +125,13 @@ static int make_room(struct room *room)
 }
 
 /* Goes on sending the message to a client. Returns whether that is done: it has taken all of it, or
- * is gone, which its own thread will notice. */
+ * cannot be sent anything, and its own thread will find the connection closed. */
 static bool send_rest(struct client *client, const char *message, size_t size)
 {
     ssize_t sent = send_records(client->connection, message + client->sent, size - client->sent);
 
+    if (sent == -1) /* it is gone; if not (ENOBUFS), it must not miss a part and hear the rest */
+        (void)shutdown(client->connection, SHUT_RDWR);
     client->sent = sent == -1 ? size : client->sent + (size_t)sent;
     return client->sent == size;
 }
@@ -311,8 +313,10 @@ static int enter_room(struct room *room, int connection, const struct endpoint *
     if (error == 0) {
         room->count++;
         room->talking++;
-        /* An empty send buffer has room for it. If the client is gone, recv() will tell. */
-        (void)send_all(connection, WELCOME, sizeof WELCOME - 1);
+        /* An empty send buffer has room for it. Without it, nothing else may come: recv() will tell
+         * that the connection has ended. */
+        if (send_all(connection, WELCOME, sizeof WELCOME - 1) == -1)
+            (void)shutdown(connection, SHUT_RDWR);
     }
     (void)pthread_mutex_unlock(&room->lock);
     if (error != 0)
