@@ -1,6 +1,7 @@
 /* connect.c - see connect.h. */
 #include "connect.h"
 
+#include "program.h"
 #include "stop.h"
 
 #include <errno.h>
@@ -71,4 +72,13 @@ int connect_to(const char *host, const char *port, struct endpoint *peer)
     if (connection == -1)
         complain_about(CANNOT_CONNECT, host, port, strerror(error));
     return connection;
+}
+
+int complain_about_server(int error)
+{
+    if (error == EPIPE || error == ECONNRESET)
+        complain("client: connection closed by server");
+    else
+        complain("client: connection to the server failed: %s", strerror(error));
+    return -1;
 }

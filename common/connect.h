@@ -8,6 +8,10 @@
  * `peer`. The caller closes it. Returns -1 after one line on stderr (POSIX: connect()). */
 int connect_to(const char *host, const char *port, struct endpoint *peer);
 
+/* Says in one line on stderr why a send() or recv() to the server has failed, with its errno: EPIPE
+ * and ECONNRESET mean that the server has closed the connection. Returns -1. */
+int complain_about_server(int error);
+
 /* The two halves of connect_to(), for a client with many connections. */
 
 /* Returns the addresses of HOST and PORT, which the caller frees with freeaddrinfo(), or NULL after

@@ -52,16 +52,6 @@ static void count(struct traffic *traffic, const void *piece, size_t size)
     traffic->size += size;
 }
 
-/* Says why a send() or recv() has failed. Returns -1. */
-static int complain_about_server(int error)
-{
-    if (error == EPIPE || error == ECONNRESET)
-        complain("client: connection closed by server");
-    else
-        complain("client: connection to the server failed: %s", strerror(error));
-    return -1;
-}
-
 /* Sends a piece of the message and receives its echo, which it also writes to `copy` if that is not
  * NULL. Returns 0, or -1 after one line on stderr. */
 static int exchange(int connection, const char *piece, size_t size, struct traffic *received,

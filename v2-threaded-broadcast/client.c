@@ -37,7 +37,16 @@ struct client {
     int connection;
     atomic_bool input_ended; /* and from then on, the server may close */
     atomic_bool input_failed;
+    atomic_int send_error; /* why the server can be sent nothing any more, by errno */
 };
+
+/* Remembers why send() has failed, and ends the connection: the other thread, which may wait in
+ * recv(), finds that out and reports it. */
+static void give_up_sending(struct client *client, int error)
+{
+    atomic_store(&client->send_error, error);
+    (void)shutdown(client->connection, SHUT_RDWR);
+}
 
 /* Returns the size of the whole lines at the beginning of a text. */
 static size_t whole_lines(const char *text, size_t size)
@@ -69,14 +78,18 @@ static void *send_input(void *argument)
         size_t whole = whole_lines(lines, size);
         if (whole == 0 && size == sizeof lines)
             whole = size; /* a longer line goes in parts */
-        if (send_all(client->connection, lines, whole) == -1)
-            return NULL; /* the server is gone, as recv() tells the other thread */
+        if (send_all(client->connection, lines, whole) == -1) {
+            give_up_sending(client, errno);
+            return NULL;
+        }
         size -= whole;
         memmove(lines, lines + whole, size);
     }
     if (send_all(client->connection, lines, size) == 0) {
         atomic_store(&client->input_ended, true);
         (void)shutdown(client->connection, SHUT_WR); /* the server sees FIN, and we still hear it */
+    } else {
+        give_up_sending(client, errno);
     }
     return NULL;
 }
@@ -113,11 +126,12 @@ static int receive_output(struct client *client)
         }
         memmove(piece, piece + size - kept, kept);
     }
+    int error = received == -1 ? errno : ECONNRESET; /* FIN, and we have not ended our half */
     (void)show(piece, kept, false);
     if (received == 0 && atomic_load(&client->input_ended))
         return 0;
-    complain("client: connection closed by server");
-    return -1;
+    int send_error = atomic_load(&client->send_error);
+    return complain_about_server(send_error != 0 ? send_error : error);
 }
 
 int main(int argc, char *argv[])

@@ -46,6 +46,10 @@ static enum result read_line(FILE *stream, struct line *line)
     line->size = 0;
     while (byte != '\n' && line->size < sizeof line->bytes) {
         byte = getc(stream);
+        if (byte == EOF && ferror(stream) && errno == EINTR) {
+            clearerr(stream); /* a signal came first: nothing is lost, ask again */
+            continue;
+        }
         if (byte == EOF && (line->size == 0 || ferror(stream)))
             return NO_LINE;
         if (byte == EOF)
@@ -82,16 +86,15 @@ static void show(const char *what, const struct line *line)
 /* Sends a message and receives its answer. Returns 0, or -1 after one line on stderr. */
 static int exchange(int connection, const struct line *message, FILE *answers, struct line *answer)
 {
-    enum result result = NO_LINE;
+    if (send_all(connection, message->bytes, message->size) == -1)
+        return complain_about_server(errno);
 
-    if (send_all(connection, message->bytes, message->size) == 0)
-        result = read_line(answers, answer);
-    if (result == TOO_LONG)
-        complain("client: the answer is longer than %d bytes", MESSAGE_SIZE);
-    else if (result == NO_LINE || feof(answers)) /* FIN, and the answer is not complete */
-        complain("client: connection closed by server");
-    else
+    enum result result = read_line(answers, answer);
+    if (result == LINE && !feof(answers))
         return 0;
+    if (result != TOO_LONG) /* an error, or FIN, and the answer is not complete */
+        return complain_about_server(ferror(answers) ? errno : ECONNRESET);
+    complain("client: the answer is longer than %d bytes", MESSAGE_SIZE);
     return -1;
 }
 
