@@ -85,6 +85,9 @@ fuzz: ## feed the parsers with inputs that a fuzzer makes up; FUZZ_SECONDS=10 fo
 analyze: ## look for mistakes in the C sources without running them
 	@tests/analyze
 
+faults: build ## let each system call of the programs fail, and see what becomes of the service; CALL=accept
+	@tests/faults/run
+
 lint: ## check the style of C, shell and bats files
 	@tests/lint
 
@@ -101,3 +104,4 @@ clean: ## remove everything that was built
 .PHONY: grade check-grade
 .PHONY: analyze
 .PHONY: fuzz
+.PHONY: faults
