@@ -1,4 +1,5 @@
 """v2: sends lines, and shows what comes, at the same time.  Usage: client.py [HOST [PORT]]"""
+import contextlib
 import codecs
 import os
 import select
@@ -72,7 +73,8 @@ def talk(sock, screen):
             except BlockingIOError:
                 pass
         if ended and not rest and not half_closed:
-            sock.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # reset already: recv() says so
+                sock.shutdown(socket.SHUT_WR)
             half_closed = True
     if not half_closed:
         raise ConnectionResetError
