@@ -273,7 +273,7 @@ assert_nobody_dropped() {
     start_server_on $arguments
     assert_line_in "$server_out" '^\[\+\] Broadcast option: True$' "-b was not seen in: $arguments"
     means="-b was not seen in: $arguments"
-    probe crowd 2 127.0.0.1 "$port" limit:"$LIMIT" "$welcomed" 1/send:hello expect:hello
+    probe crowd 2 127.0.0.1 "$port" "$welcomed" 1/send:hello expect:hello
   done
 }
 
@@ -617,7 +617,7 @@ END
 
 @test "server: the welcome comes at once, before the client says a word" {
   start_server
-  probe connect 127.0.0.1 "$port" limit:"$LIMIT" "$welcomed"
+  probe connect 127.0.0.1 "$port" "$welcomed"
 }
 
 @test "server: the welcome comes before the echo, also for a client that talks at once" {
@@ -634,7 +634,7 @@ END
 @test "server: without -b each client gets its own bytes back, and nobody else's" {
   start_server
   means="what a client sends goes to others too, or to the wrong one: threads share a variable, such as the buffer or the connection"
-  probe crowd 3 127.0.0.1 "$port" limit:"$LIMIT" "$welcomed" 1/ask:one 2/ask:two 1/ask:three \
+  probe crowd 3 127.0.0.1 "$port" "$welcomed" 1/ask:one 2/ask:two 1/ask:three \
     3/ask:four half-close expect-eof
 }
 
@@ -695,7 +695,7 @@ END
 @test "server: each piece is echoed at once, while the client stays connected" {
   start_server
   means="the server collects input until a line or the client's half ends"
-  probe connect 127.0.0.1 "$port" limit:"$LIMIT" "$welcomed" ask:one ask:two 'ask:\0' ask:four \
+  probe connect 127.0.0.1 "$port" "$welcomed" ask:one ask:two 'ask:\0' ask:four \
     half-close expect-eof
 }
 
@@ -746,7 +746,7 @@ END
     "recv-all:$dir/received"
   wait_for_pause stalled
   means="a thread waits for a client that does not read while it holds a lock that others need"
-  probe connect 127.0.0.1 "$port" limit:5 "$welcomed" ask:one ask:two \
+  probe connect 127.0.0.1 "$port" silence:5 "$welcomed" ask:one ask:two \
     "exchange:$dir/sent:$dir/heard"
   assert_same_bytes "$dir/sent" "$dir/heard"
   sleep 1.5 # without -b nobody is dropped, however long it takes nothing
@@ -808,7 +808,7 @@ END
 # bats test_tags=points:10
 @test "server: with -b every client gets what anyone sends, the sender included" {
   start_server -b
-  probe crowd 4 127.0.0.1 "$port" limit:"$LIMIT" "$welcomed" 1/send:one expect:one \
+  probe crowd 4 127.0.0.1 "$port" "$welcomed" 1/send:one expect:one \
     4/send:two expect:two '2/send:thr\0ee' 'expect:thr\0ee' half-close expect-eof
 }
 
@@ -1098,7 +1098,7 @@ END
   for option in -- -b; do
     start_server -q "$option"
     probe connect 127.0.0.1 "$port" flood:3000000 close
-    probe connect 127.0.0.1 "$port" limit:"$LIMIT" "$welcomed" ask:hello
+    probe connect 127.0.0.1 "$port" "$welcomed" ask:hello
     stop_server TERM 2
   done
 }

@@ -101,11 +101,14 @@ exchanged_files() { # NAME
 show_steps() { # NAME MESSAGE
   local number
   number=$(printf '%s\n' "$2" | sed -nE 's/^probe: step ([0-9]+), .*/\1/p')
+  export LATE_STEP
+  LATE_STEP=$(printf '%s\n' "$2" | sed -n 's/^probe: the time is up in step //p')
   # Behind the role, HOST, PORT and the options stand the steps.
   awk -v number="${number:-0}" '
     NR == 1 { head = $0; roles = $0 == "connect" ? 3 : $0 == "crowd" ? 4 : $0 == "listen-crowd" ? 2 : 1; next }
     NR <= roles || (!count && /^((rcvbuf|sndbuf|limit|silence|on):|retry$)/) { head = head " " $0; next }
     { step[++count] = $0 }
+    !number && $0 == ENVIRON["LATE_STEP"] { number = count }
     END {
       print head
       last = number ? number : count
