@@ -277,7 +277,7 @@ int main(int argc, char *argv[])
                                 .operand_limit = INT_MAX};
     struct client client = {.count = 2, .messages = default_messages, .message_count = 2};
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a server that is gone is an error to report */
     if (!parse_client(&line, argc, argv) || !parse_operands(&line, &client))
         return line.status;
     struct addrinfo *addresses = find_addresses(line.host, line.port);

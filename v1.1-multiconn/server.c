@@ -41,11 +41,11 @@ enum { STARVED_RETRY_MS = 1000 };
 
 struct client {
     int connection;
+    struct endpoint peer;
     bool ending;          /* we have sent our last byte and FIN, and wait for the peer's FIN */
     char *waiting;        /* what the peer has not taken yet, or NULL: the client's own */
     size_t waiting_start; /* how much of it has gone */
     size_t waiting_end;
-    struct endpoint peer;
 };
 
 /* Entry 0 of the poll set is the listener, entry 1 the request to stop; all others belong to the
@@ -318,7 +318,7 @@ int main(int argc, char *argv[])
     static struct server server; /* static: what it points to is used until the program ends */
     struct endpoint self;
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
         return line.status;
     server.quiet = line.quiet;

@@ -142,7 +142,7 @@ int main(int argc, char *argv[])
     struct endpoint peer;
     pthread_t sender;
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a server that is gone is an error to report */
     if (!parse_client(&line, argc, argv))
         return line.status;
 

@@ -106,20 +106,21 @@ static int accept_connection(int listener, struct endpoint *peer, bool *starved)
     return -1;
 }
 
-/* Makes room for one more client in the tables. Returns 0, or -1 with errno. */
+/* Makes room for one more entry in both tables. To double them makes growing cheap, however many
+ * clients come. Returns 0, or -1 with errno. */
 static int make_room(struct room *room)
 {
     if (room->count < room->capacity)
         return 0;
     size_t capacity = room->capacity == 0 ? 64 : room->capacity * 2;
-    struct client **clients = realloc(room->clients, capacity * sizeof *clients);
-    if (clients == NULL)
-        return -1;
-    room->clients = clients;
     struct pollfd *polled = realloc(room->polled, (capacity + 1) * sizeof *polled);
     if (polled == NULL)
         return -1;
     room->polled = polled;
+    struct client **clients = realloc(room->clients, capacity * sizeof *clients);
+    if (clients == NULL)
+        return -1;
+    room->clients = clients;
     room->capacity = capacity;
     return 0;
 }
@@ -380,7 +381,7 @@ int main(int argc, char *argv[])
     unsigned long accepted = 0;
     int connection;
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
         return line.status;
     room.broadcasts = line.broadcast;
@@ -399,8 +400,12 @@ int main(int argc, char *argv[])
     say("[+] Created socket");
     say("[+] Binding socket to port: %s\n", line.port);
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
-    if (listener == -1 || set_blocking(listener, false) == -1)
+    if (listener == -1)
         return EXIT_FAILURE;
+    if (set_blocking(listener, false) == -1) {
+        complain("server: cannot start: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
     say("[+] Listening | IP %s Port %s\n", self.host, self.port);
 
     while ((connection = accept_connection(listener, &peer, &starved)) != -1) {
@@ -411,7 +416,7 @@ int main(int argc, char *argv[])
             shrink_send_buffer(connection);        /* what a slow client takes shows at once */
         }
         serve_when_possible(&room, connection, &peer, &starved);
-        starved = starved && client_waits(listener);
+        starved = starved && client_waits(listener); /* a shortage of threads is over, too */
     }
 
     (void)close(listener);

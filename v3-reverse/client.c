@@ -19,11 +19,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char USAGE[] = "usage: client [HOST [PORT]]\n"
-                            "Sends each line of stdin to a reverse-echo server and shows the "
-                            "answer, until the line is end.\n"
-                            "  HOST, PORT  the server (localhost 7200)\n"
-                            "  -h, --help  show this\n";
+static const char USAGE[] =
+    "usage: client [HOST [PORT]]\n"
+    "Sends each line of stdin to a reverse-echo server and shows the answer, until the line\n"
+    "is end.\n"
+    "  HOST, PORT  the server (localhost 7200)\n"
+    "  -h, --help  show this\n";
 
 /* The longest message that the server takes. */
 enum { MESSAGE_SIZE = 65536 };
@@ -142,7 +143,7 @@ int main(int argc, char *argv[])
     struct command_line line = {.usage = USAGE, .options = "", .host = "localhost", .port = "7200"};
     struct endpoint peer;
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a server that is gone is an error to report */
     if (!parse_client(&line, argc, argv))
         return line.status;
 

@@ -25,9 +25,8 @@
 
 static const char USAGE[] =
     "usage: server [-q] [[HOST] PORT]\n"
-    "Answers each line with its characters in reverse order, until a client sends end, or SIGINT "
-    "or\n"
-    "SIGTERM stops it.\n"
+    "Answers each line with its characters in reverse order, until a client sends end, or\n"
+    "SIGINT or SIGTERM stops it.\n"
     "  HOST, PORT  where to listen (0.0.0.0 7200); port 0: one that the system chooses\n"
     "  -q          do not show what is received and sent\n"
     "  -h, --help  show this\n";
@@ -198,15 +197,19 @@ int main(int argc, char *argv[])
     bool starved = false; /* out of descriptors or memory, and said so */
     int connection;
 
-    start_program();
+    start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
         return line.status;
     if (stop_on_signals() == -1)
         return EXIT_FAILURE;
 
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
-    if (listener == -1 || set_blocking(listener, false) == -1)
+    if (listener == -1)
         return EXIT_FAILURE;
+    if (set_blocking(listener, false) == -1) {
+        complain("server: cannot start: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
     say("Server can now receive from port %s", self.port);
 
     while (outcome != END_RECEIVED && outcome != STOP_REQUESTED &&
