@@ -320,6 +320,9 @@ This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
   assert_failure 2
   run "$LAB/lab" v1.1
   assert_failure 2
+  run make -s -C "$root" handout
+  assert_failure 2
+  assert_line --partial 'usage: make lab STAGE=v1.1'
 }
 
 @test "handout: it is the lab, packed" {
@@ -365,6 +368,7 @@ assert_exercise_solved() { # EXERCISE
 
 @test "exercise: without NAME it lists them: two or three a stage" {
   run -0 "$LAB/exercise"
+  assert_equal "$(awk '{ print $2 }' <<<"$output")" "$(awk '{ print $2 }' <<<"$output" | LC_ALL=C sort)"
   assert_line --regexp '^busy-first +v1\.1 +look at the busy connections first$'
   for stage in v1.0 v1.1 v2 v3; do
     run -0 bash -c '"$1" | grep -c " $2 "' bash "$LAB/exercise" "$stage"
