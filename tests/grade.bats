@@ -224,6 +224,15 @@ END
   assert_line_in "$dir/table" '^1 of 1 graded'
 }
 
+@test "a class without a submission is refused with exit 2, and leaves no results" {
+  mkdir -p "$class"
+  touch "$class/server.c"
+  run env STAGE=v1.0 SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run"
+  assert_failure 2
+  assert_output "tests/grade/run: SUBMISSIONS=$class holds no folders: each submission is a folder in it"
+  [ ! -e "$results" ]
+}
+
 @test "GNU parallel's hosts are used" {
   hand_in "a name, with blanks" v1.0-single
   echo : >"$dir/hosts"
