@@ -5,7 +5,7 @@ STAGES = v1.0-single v1.1-multiconn v2-threaded-broadcast v3-reverse
 all: build ## build the servers and clients of all stages (the default)
 
 build:
-	@for stage in $(STAGES); do (cd $$stage && $(MAKE)) || exit 1; done
+	@for stage in $(STAGES); do (cd $$stage && $(MAKE) -s) || exit 1; done
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -27,13 +27,13 @@ check: build ## run all suites; SERVER and CLIENT name other programs to test
 	@tests/check $(STAGES) prose second trace break lab two-hosts
 
 check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
-	@(cd v1.0-single && $(MAKE)) && tests/check v1.0-single
+	@(cd v1.0-single && $(MAKE) -s) && tests/check v1.0-single
 check-v1.1:
-	@(cd v1.1-multiconn && $(MAKE)) && tests/check v1.1-multiconn
+	@(cd v1.1-multiconn && $(MAKE) -s) && tests/check v1.1-multiconn
 check-v2:
-	@(cd v2-threaded-broadcast && $(MAKE)) && tests/check v2-threaded-broadcast
+	@(cd v2-threaded-broadcast && $(MAKE) -s) && tests/check v2-threaded-broadcast
 check-v3:
-	@(cd v3-reverse && $(MAKE)) && tests/check v3-reverse
+	@(cd v3-reverse && $(MAKE) -s) && tests/check v3-reverse
 
 check-support: ## run the tests of the suites' own helpers
 	@tests/check support

@@ -3,7 +3,7 @@
 STAGE = @STAGE@
 
 all: ## build your server and client (the default)
-	@(cd $(STAGE) && $(MAKE))
+	@(cd $(STAGE) && $(MAKE) -s)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,6 @@ exercise: ## test what you have added for an exercise, NAME=...; or list the exe
 	@tests/lab/exercise '$(NAME)'
 
 clean: ## remove everything that was built
-	@(cd $(STAGE) && $(MAKE) clean) && (cd tests/support && $(MAKE) clean) && rm -f tests/lab/last.tap
+	@(cd $(STAGE) && $(MAKE) -s clean) && (cd tests/support && $(MAKE) -s clean) && rm -f tests/lab/last.tap
 
 .PHONY: all help check check-all exercise clean
