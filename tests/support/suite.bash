@@ -13,7 +13,7 @@
 bats_require_minimum_version 1.8.0
 
 SUPPORT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-STAGE_DIR=$SUPPORT/../../${STAGE:-}
+STAGE_DIR=${SUPPORT%/*/*}/${STAGE:-}
 SLOWNESS=${ECHO_SLOWNESS:-1}
 LIMIT=$((10 * SLOWNESS)) # seconds for what takes far less than one
 
