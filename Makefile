@@ -54,7 +54,7 @@ check-prose: ## compare the READMEs with the code and with what it prints
 check-trace: ## compare the pictures of tests/trace with what the programs do
 	@tests/check trace
 
-mutants: ## break the programs, one mistake at a time, and see whether the suites notice; REPEAT=1
+mutants: ## break the programs, one mistake at a time, and see whether the suites notice; MUTANT=one-recv
 	@tests/mutants/run
 
 portability: ## build for other compilers, C libraries and machines, and run the suites; BUILD=s390x
