@@ -2024,6 +2024,21 @@ assert_same_lines() { # FILE <LINES
   finish fake
 }
 
+@test "client: input that is interrupted (EINTR) is read on, also the rest of a line too long" {
+  command -v strace >/dev/null || skip "strace is not installed: it makes calls fail with EINTR"
+  strace -qq -o /dev/null -e trace=accept true 2>/dev/null || skip "strace is not allowed here"
+  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
+  { echo one && digits 200000 && printf '\ntwo\n'; } >"$dir/in"
+  client_command=(strace -f -qq -o /dev/null -e trace=read -P "$dir/in"
+    -e inject=read:error=EINTR:when=1+2 "${client_command[@]}")
+  fake_server 'expect:one\n' 'send:eno\n' 'expect:two\n' 'send:owt\n' expect-eof
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_status 0 "read() failed with EINTR: a signal came first, nothing is lost, ask again"
+  means="the rest of a line too long is taken for a message, or the input for ended"
+  finish fake
+  assert_one_line "$client_err" '^client: .'
+}
+
 @test "client: a disk that is full is a failure" {
   [ -c /dev/full ] || skip "this system has no /dev/full"
   fake_server reverse expect-end

@@ -37,6 +37,16 @@ struct line {
 
 enum result { LINE, TOO_LONG, NO_LINE };
 
+/* The same as getc(), but a signal does not end it. */
+static int get_byte(FILE *stream)
+{
+    int byte;
+
+    while ((byte = getc(stream)) == EOF && ferror(stream) && errno == EINTR)
+        clearerr(stream); /* a signal came first: nothing is lost, ask again */
+    return byte;
+}
+
 /* Reads a line. Gives a newline to a last line that has none. Returns NO_LINE at the end of the
  * stream, or after an error, which ferror() tells. Returns TOO_LONG if the longest message and its
  * ending do not hold the line; the rest of it is still to be read. */
@@ -46,11 +56,7 @@ static enum result read_line(FILE *stream, struct line *line)
 
     line->size = 0;
     while (byte != '\n' && line->size < sizeof line->bytes) {
-        byte = getc(stream);
-        if (byte == EOF && ferror(stream) && errno == EINTR) {
-            clearerr(stream); /* a signal came first: nothing is lost, ask again */
-            continue;
-        }
+        byte = get_byte(stream);
         if (byte == EOF && (line->size == 0 || ferror(stream)))
             return NO_LINE;
         if (byte == EOF)
@@ -68,7 +74,7 @@ static void skip_rest(FILE *stream, const struct line *line)
     int byte = (unsigned char)line->bytes[line->size - 1]; /* a char could be -1, and EOF is */
 
     while (byte != '\n' && byte != EOF)
-        byte = getc(stream);
+        byte = get_byte(stream);
 }
 
 static bool is(const struct line *line, const char *text)
