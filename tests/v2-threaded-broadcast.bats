@@ -1275,6 +1275,36 @@ END
   finish clients
 }
 
+@test "server: stopping with -b, a client that lags and still sends keeps what it was sent" {
+  start_server -b -q
+  head -c 2000000 /dev/zero >"$dir/sent"
+  start_probe laggard connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" pause send:hello \
+    "recv-all:$dir/heard"
+  wait_for_pause laggard
+  local i
+  for i in 1 2 3; do
+    start_probe "talker$i" connect 127.0.0.1 "$port" "$welcomed" pause say:talking \
+      "roundtrip:$dir/sent:$dir/heard$i"
+    wait_for_pause "talker$i"
+  done
+  kill -STOP -- "-$server" # each thread has a message when it stops, and waits for the laggard
+  for i in 1 2 3; do
+    go "talker$i"
+    wait_for_pause "talker$i" talking
+  done
+  kill -TERM -- "-$server"
+  kill -CONT -- "-$server"
+  for i in 1 2 3; do
+    local probe_pid=probe_talker$i
+    wait_for_exit "${!probe_pid}" # its connection has ended: nobody has a message any more
+  done
+  means="a client that was given up can still read: what it sends must not be answered with a reset"
+  go laggard
+  finish laggard
+  wait_for_exit "$server"
+  assert_status 0
+}
+
 # ---- The server and the system ----
 
 @test "server: it can be restarted on its port at once" {

@@ -131,7 +131,9 @@ static bool send_rest(struct client *client, const char *message, size_t size)
 {
     ssize_t sent = send_records(client->connection, message + client->sent, size - client->sent);
 
-    if (sent == -1) /* it is gone; if not (ENOBUFS), it must not miss a part and hear the rest */
+    /* It must not miss a part and hear the rest. EPIPE: our half has ended already; when the server
+     * stops, the client may still be taking what was sent before. */
+    if (sent == -1 && errno != EPIPE)
         (void)shutdown(client->connection, SHUT_RDWR);
     client->sent = sent == -1 ? size : client->sent + (size_t)sent;
     return client->sent == size;
@@ -170,10 +172,11 @@ static void wait_for_slow(struct room *room, const char *message, size_t size)
         owing += room->clients[i]->sent < size;
     }
     while (owing > 0) {
-        int stop_left = stop_time_left();
+        bool stopping = stop_time_left() != -1;
         room->polled[room->count] =
-            (struct pollfd){.fd = stop_left == -1 ? room->stop_fd : -1, .events = POLLIN};
+            (struct pollfd){.fd = stopping ? -1 : room->stop_fd, .events = POLLIN};
         (void)poll(room->polled, room->count + 1, timeout); /* EINTR: the times tell what to do */
+        int stop_left = stop_time_left(); /* after poll(): it has taken time, and seen a stop */
         timeout = stop_left == -1 ? STALL_MS : stop_left;
         for (size_t i = 0; i < room->count; i++) {
             if (room->polled[i].fd == -1)
