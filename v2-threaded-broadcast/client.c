@@ -105,8 +105,7 @@ static size_t show(const char *piece, size_t size, bool more)
 }
 
 /* Shows what comes until the server closes the connection. Returns 0, or -1 after one line on
- * stderr.
- */
+ * stderr. */
 static int receive_output(struct client *client)
 {
     char piece[PIECE_SIZE];

@@ -246,7 +246,7 @@ static void serve_client(struct client *client)
 
 /* Lets a client out: from here on, no other thread uses it. When the server stops, it stays until
  * nobody has anything left to say to it. A thread that ends must be joined, or its stack is leaked;
- * each one joins the one whose client left before, which is returned in *to_join, if there is one.
+ * each one joins the one whose client left before. Returns whether there is one, and sets *to_join.
  */
 static bool leave_room(struct client *client, pthread_t *to_join)
 {
