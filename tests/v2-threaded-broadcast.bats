@@ -1276,6 +1276,7 @@ END
 }
 
 @test "server: stopping with -b, a client that lags and still sends keeps what it was sent" {
+  need_proc
   start_server -b -q
   head -c 2000000 /dev/zero >"$dir/sent"
   start_probe laggard connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" pause send:hello \
@@ -1288,6 +1289,8 @@ END
     wait_for_pause "talker$i"
   done
   kill -STOP -- "-$server" # each thread has a message when it stops, and waits for the laggard
+  is_halted() { case $(proc_status "$server" State) in T*) ;; *) return 1 ;; esac }
+  wait_until is_halted # else one may wait for the laggard already now, and drop it
   for i in 1 2 3; do
     go "talker$i"
     wait_for_pause "talker$i" talking
@@ -1300,9 +1303,11 @@ END
   done
   means="a client that was given up can still read: what it sends must not be answered with a reset"
   go laggard
-  finish laggard
   wait_for_exit "$server"
   assert_status 0
+  ! has_line "$server_out" '^\[-\] Slow client dropped' || # it may be, after 1 s
+    skip "the server did not run for half a second: this machine has too much to do"
+  finish laggard
 }
 
 # ---- The server and the system ----
