@@ -223,7 +223,9 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["--points"]:
         for file in sys.argv[2:]:
             values = read_tests(file).values()
-            print("%s: %d tests, %d points" % (pathlib.Path(file).stem, len(values), sum(values)))
+            basic = sum(points for points in values if points > 1)
+            print("%s: %d tests, %d points, %d of them for what is basic" % (
+                pathlib.Path(file).stem, len(values), sum(values), basic))
     elif len(sys.argv) == 5:
         report(*sys.argv[1:])
     else:
