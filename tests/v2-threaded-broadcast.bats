@@ -1264,13 +1264,13 @@ END
 @test "server: stopping with -b, everybody gets what has arrived from anybody" {
   start_server -b
   means="a client is let go when it has nothing more to say, but others have: it misses their last words"
-  start_probe clients crowd 12 127.0.0.1 "$port" "$welcomed" pause:in "send:last words" pause:said \
-    recv:120 expect-eof
+  start_probe clients crowd 60 127.0.0.1 "$port" "$welcomed" pause:in "send:last words" pause:said \
+    recv:600 expect-eof
   wait_for_pause clients in
   kill -STOP -- "-$server"
   go clients
   wait_for_pause clients said
-  stop_server TERM 12
+  stop_server TERM 60
   go clients
   finish clients
 }
