@@ -279,6 +279,20 @@ END
   assert_full_marks right
 }
 
+@test "a sandbox that fails in the middle of a run lets nothing out: that is not graded" {
+  need_sandbox
+  local bin
+  bin=$(mktemp -d)
+  printf '%s\n' '#!/bin/sh' "mkdir '$bin/used' || exit 1" "exec '$(command -v bwrap)' \"\$@\"" >"$bin/bwrap"
+  chmod 777 "$bin" "$bin/bwrap"
+  hand_in_script spy server "touch '$dir/escaped'"
+  run grade v1.0 TESTS="$FEW" PATH="$bin:${PATH//"$BATS_LIBEXEC:"/}"
+  rm -r "$bin"
+  assert_line_in "$dir/table" '^tests/grade/one: the sandbox does not work on .* now: '
+  assert_line_in "$dir/table" '^0 of 1 graded'
+  [ ! -e "$dir/escaped" ] && [ ! -e "$results/spy" ]
+}
+
 # ---- Submissions that attack ----
 
 # Grades $class beside a right program, which gets full marks; nothing of it runs on.
