@@ -79,6 +79,9 @@ grade: ## grade a class: STAGE=v1.1 SUBMISSIONS=dir [JOBS=n] [SSHLOGINFILE=file]
 check-grade: ## grade wrong, right and hostile submissions, and see what they get
 	@tests/check grade
 
+coverage: ## see which lines of the stages the suites execute, and which they do not
+	@tests/coverage/run
+
 fuzz: ## feed the parsers with inputs that a fuzzer makes up; FUZZ_SECONDS=10 for each
 	@tests/fuzz/run
 
@@ -103,5 +106,5 @@ clean: ## remove everything that was built
 .PHONY: portability
 .PHONY: grade check-grade
 .PHONY: analyze
-.PHONY: fuzz
+.PHONY: fuzz coverage
 .PHONY: faults

@@ -862,6 +862,7 @@ END
 }
 
 @test "server: it raises its soft limit on open files to the hard limit" {
+  need_no_valgrind "it answers setrlimit() itself, and keeps some descriptors"
   [ -r /proc/self/limits ] || skip "this system has no /proc/PID/limits"
   start_limited() { ulimit -Sn 100 && exec "${server_command[@]}" 127.0.0.1 0; }
   start server start_limited
@@ -949,6 +950,13 @@ Client sends "" (0 bytes)
 Client receives "" (0 bytes)
 Client closes connection to 127.0.0.1:$port
 END
+}
+
+@test "client: a stdin that cannot be read is a failure" {
+  fake_server echo
+  run_client 127.0.0.1 "$port" - </
+  assert_status 1 "read() failed, which is not the end of the input"
+  [ -s "$client_err" ] || explain "a failure is told on stderr"
 }
 
 @test "client: a long message is echoed, however little the socket buffers hold" {
@@ -1165,6 +1173,7 @@ END
 }
 
 @test "client: started with stdout closed, it sends the message and nothing else" {
+  need_no_valgrind "its log takes the descriptor that is closed"
   fake_server "recv-all:$dir/received" close
   start_closed() { exec "${client_command[@]}" -q 127.0.0.1 "$port" ahoy >&-; }
   start client start_closed
@@ -1181,6 +1190,7 @@ END
 }
 
 @test "client: started with stderr closed, it sends its stdin and nothing else" {
+  need_no_valgrind "its log takes the descriptor that is closed"
   fake_server "recv-all:$dir/received" close
   printf ahoy >"$dir/sent"
   start_closed() { exec "${client_command[@]}" 127.0.0.1 "$port" - 2>&-; }

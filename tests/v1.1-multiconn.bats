@@ -1309,6 +1309,7 @@ END
 }
 
 @test "server: it raises its soft limit on open files to the hard limit" {
+  need_no_valgrind "it answers setrlimit() itself, and keeps some descriptors"
   [ -r /proc/self/limits ] || skip "this system has no /proc/PID/limits"
   with_ulimit '-S -n 100' "${server_command[@]}"
   server_command=("${limited[@]}")
@@ -1411,6 +1412,7 @@ END
 }
 
 @test "server: more clients than descriptors are all served, one after another" {
+  need_no_valgrind "it closes what accept() returns where it wants the descriptor for itself"
   printf hello >"$dir/in"
   with_ulimit '-n 60' "${server_command[@]}"
   server_command=("${limited[@]}")
@@ -1702,6 +1704,18 @@ END
   assert_no_line_in "$client_out" '^Client (sends|receives)' "there was no connection to send on"
 }
 
+@test "client: an address that cannot be connected to is a failure, one line for each connection" {
+  # No stream leads to the broadcast address: connect() says so at once, also on a socket that does
+  # not block.
+  run_client 255.255.255.255 1 3 ahoy
+  assert_echoed 0 3
+  for i in 1 2 3; do
+    assert_line_in "$client_err" "^client: connection $i: [^ ]" "each connection says why it has failed"
+  done
+  [ "$(awk 'END { print NR }' "$client_err")" -eq 3 ] ||
+    explain "one line for each connection was expected" "got" "$(show_lines "$client_err")"
+}
+
 @test "client: an unknown host is a failure, one line and exit 1" {
   export RES_OPTIONS='attempts:1 timeout:1' # where a name server is asked, it need not wait long
   limit=$((30 * SLOWNESS)) run_client host.invalid 1
@@ -1803,6 +1817,7 @@ END
 }
 
 @test "client: more connections than its soft limit on open files are echoed: it raises the limit" {
+  need_no_valgrind "it answers setrlimit() itself, and keeps some descriptors"
   with_ulimit '-S -n 60' "${client_command[@]}"
   client_command=("${limited[@]}")
   fake_crowd 100 echo

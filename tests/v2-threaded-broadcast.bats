@@ -1403,6 +1403,7 @@ END
 }
 
 @test "server: it raises its soft limit on open files to the hard limit" {
+  need_no_valgrind "it answers setrlimit() itself, and keeps some descriptors"
   [ -r /proc/self/limits ] || skip "this system has no /proc/PID/limits"
   start_limited() { ulimit -Sn 100 && exec "${server_command[@]}" 127.0.0.1 0; }
   start server start_limited
@@ -1496,6 +1497,21 @@ take_descriptors() {
   probe connect 127.0.0.1 "$port" limit:20 "$welcomed" ask:hello
   go first
   finish first
+}
+
+@test "server: out of threads or memory it stops when it is told to" {
+  need_proc
+  need_no_emulator "a limit of memory ends the emulator, before the program feels it"
+  command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
+  start_server
+  local size
+  size=$(proc_status "$server" VmSize)
+  [ "$size" -lt 8000000 ] || skip "this program reserves too much address space to limit it"
+  prlimit --pid "$server" --as="$(((size + 12000) * 1024)):" || skip "prlimit is not allowed here"
+  start_probe crowd crowd 1000 127.0.0.1 "$port" pause close
+  wait_for_line "$server_err" '^server: .' "pthread_create() returned EAGAIN, and nothing was said"
+  means="the server tries to start a thread again and again, and asks no more whether it is to stop" \
+    stop_server TERM
 }
 
 # ---- The client ----
@@ -1931,6 +1947,7 @@ assert_terminal_shows_parts() { # PART PART SHOWN
 }
 
 @test "client: started with stdout closed, it sends its input and nothing else" {
+  need_no_valgrind "its log takes the descriptor that is closed"
   fake_server "send:$welcome" "recv-all:$dir/received" close
   start_closed() { exec "${client_command[@]}" 127.0.0.1 "$port" >&- <<<hello; }
   start client start_closed

@@ -1487,6 +1487,7 @@ served_three() {
 }
 
 @test "server: it raises its soft limit on open files to the hard limit" {
+  need_no_valgrind "it answers setrlimit() itself, and keeps some descriptors"
   [ -r /proc/self/limits ] || skip "this system has no /proc/PID/limits"
   start_limited() { ulimit -Sn 100 && exec "${server_command[@]}" 127.0.0.1 0; }
   start server start_limited
@@ -1595,6 +1596,19 @@ has_asked() { # N
   finish fake
   assert_line_in "$client_out" '^Client received: eno$'
   assert_nothing_in "$client_err"
+}
+
+@test "client: on a terminal, a line that Ctrl-D ends is a message" {
+  client_command=("$SUPPORT/bin/probe" keyboard "${client_command[@]}")
+  fake_server reverse expect-end
+  start_client_on_pipe 127.0.0.1 "$port"
+  wait_until has_asked 1
+  printf 'end\004\004' 1<>"$dir/client.in"
+  wait_for_exit "$client"
+  assert_status 0
+  finish fake
+  assert_line_in "$client_out" '^Client received: dne$' \
+    "behind what was typed, the terminal has no newline: the answer would stand in the same line"
 }
 
 # bats test_tags=points:10
@@ -1925,6 +1939,14 @@ assert_same_lines() { # FILE <LINES
   assert_line_in "$client_out" '^Client received: eno$'
 }
 
+@test "client: an answer that is longer than any message does it no harm" {
+  { repeat 66000 x && echo; } >"$dir/long"
+  fake_server 'expect:one\n' "send-file:$dir/long" recv-all
+  run_client 127.0.0.1 "$port" <<<one
+  [ "$status" -eq 0 ] || # it shows all of the answer, or says that it cannot
+    assert_client_fails '^client: .' "the answer is written behind the memory for a line"
+}
+
 @test "client: a server that resets the connection is a failure" {
   fake_server 'expect:one\n' send:en reset
   run_client 127.0.0.1 "$port" <<<one
@@ -2048,6 +2070,7 @@ assert_same_lines() { # FILE <LINES
 }
 
 @test "client: started with stdout closed, it sends messages and nothing else" {
+  need_no_valgrind "its log takes the descriptor that is closed"
   fake_server "reverse:$dir/received" expect-end
   start_closed() { exec "${client_command[@]}" 127.0.0.1 "$port" <"$dir/in" >&-; }
   echo end >"$dir/in"

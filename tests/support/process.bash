@@ -38,6 +38,7 @@ members() { # GROUP
 end_all_groups() {
   local group tries
   for group in ${groups[@]+"${groups[@]}"}; do
+    [ -z "${ECHO_COUNTED:-}" ] || end_counted "$group"
     kill -KILL -- "-$group" 2>/dev/null || continue
     wait "$group" 2>/dev/null || true
     for ((tries = 0; tries < 100 * SLOWNESS; tries++)); do
@@ -47,6 +48,17 @@ end_all_groups() {
     echo "These processes cannot be ended:"
     members "$group"
     return 1
+  done
+}
+
+# Ends the programs of a group that make coverage counts: SIGKILL would lose their counts.
+end_counted() { # GROUP
+  local tries
+  kill -USR2 -- "-$1" 2>/dev/null || return 0
+  kill -CONT -- "-$1" 2>/dev/null || return 0
+  for ((tries = 0; tries < 100; tries++)); do
+    [ -n "$(members "$1")" ] || return 0
+    sleep 0.02
   done
 }
 
@@ -258,6 +270,11 @@ need_proc() {
 # Skips the test where an emulator is the only cause that it fails.
 need_no_emulator() { # REASON
   [ -z "${ECHO_EMULATOR:-}" ] || skip "in an emulator: $1"
+}
+
+# Skips the test where valgrind is the only cause that it fails (see tests/check).
+need_no_valgrind() { # REASON
+  case ${ECHO_EMULATOR:-} in valgrind*) skip "under valgrind: $1" ;; esac
 }
 
 # What /proc/PID/status says, such as VmRSS or VmHWM (kB), or Threads.
