@@ -162,9 +162,9 @@ static void exchange(struct client *client, unsigned i)
             return;
         }
         connection->sent += sent > 0 ? (size_t)sent : 0;
-        if (connection->sent == size)
-            client->polled[i].events = POLLIN; /* it would be writable all the time */
     }
+    if (connection->sent == size)
+        client->polled[i].events = POLLIN; /* it would be writable all the time */
 
     ssize_t result = recv(client->polled[i].fd, echo, sizeof echo, 0);
     if (result == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))

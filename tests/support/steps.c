@@ -284,6 +284,17 @@ static void step_expect_end(int *fd, char *rest)
              received, first, silence);
 }
 
+/* Sends as much of the rest as the peer takes now. Behind the last byte, half-closes if asked to.
+ */
+static void send_more(int fd, const struct bytes *in, size_t *sent, bool half_close)
+{
+    ssize_t took = send(fd, in->data + *sent, in->size - *sent, 0);
+
+    *sent += took > 0 ? (size_t)took : 0;
+    if (*sent == in->size && half_close)
+        (void)shutdown(fd, SHUT_WR);
+}
+
 /* Sends IN while it receives into OUT, until as many bytes (or N, behind OUT) came back, or, if
  * `half_close`, until the end of the stream. */
 static void duplex(int fd, char *rest, bool half_close)
@@ -304,12 +315,8 @@ static void duplex(int fd, char *rest, bool half_close)
         if (poll(&ready, 1, patience) == 0)
             fail("after %zu of %zu bytes sent and %zu received: %s", sent, in.size, received,
                  silence);
-        if (sent < in.size && (ready.revents & POLLOUT)) {
-            ssize_t took = send(fd, in.data + sent, in.size - sent, 0);
-            sent += took > 0 ? (size_t)took : 0;
-            if (sent == in.size && half_close)
-                (void)shutdown(fd, SHUT_WR);
-        }
+        if (sent < in.size && (ready.revents & POLLOUT))
+            send_more(fd, &in, &sent, half_close);
         ssize_t got = recv(fd, piece, sizeof piece, 0);
         if (got == 0 && half_close && sent == in.size)
             break;
