@@ -4,7 +4,7 @@
 load support/suite
 
 setup() {
-  command -v patch >/dev/null || skip "patch is not installed: tests/setup --ci brings it"
+  command -v patch >/dev/null || skip "patch is not installed: tests/setup brings it"
   unset MAKEFLAGS MFLAGS SANITIZE
   dir=$BATS_TEST_TMPDIR
   mkdir -p "$dir/copy/tests"
