@@ -131,9 +131,9 @@ static bool send_rest(struct client *client, const char *message, size_t size)
 {
     ssize_t sent = send_records(client->connection, message + client->sent, size - client->sent);
 
-    /* It must not miss a part and hear the rest. EPIPE: our half has ended already; when the server
-     * stops, the client may still be taking what was sent before. */
-    if (sent == -1 && errno != EPIPE)
+    /* It must not miss a part and hear the rest. In the end of a stop our half has ended already,
+     * and the client may still be taking what was sent before. */
+    if (sent == -1 && stop_time_left() != 0)
         (void)shutdown(client->connection, SHUT_RDWR);
     client->sent = sent == -1 ? size : client->sent + (size_t)sent;
     return client->sent == size;
