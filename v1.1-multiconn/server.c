@@ -33,8 +33,9 @@ static const char USAGE[] =
     "  -h, --help  show this\n";
 
 /* As much as one recv() takes. A message may come in several pieces, or several messages in one:
- * TCP carries a stream of bytes and keeps no boundaries. */
-enum { PIECE_SIZE = 64 * 1024 };
+ * TCP carries a stream of bytes and keeps no boundaries. One piece serves all clients, so that it
+ * may be large: fewer calls carry more. */
+enum { PIECE_SIZE = 128 * 1024 };
 
 /* Out of descriptors, and no connection of our own closes: somebody else's may. */
 enum { STARVED_RETRY_MS = 1000 };

@@ -75,7 +75,7 @@ static int wait_for_some(int events, int *ready)
 
 int main(int argc, char *argv[])
 {
-    static char piece[PIECE_SIZE];
+    static char piece[2 * PIECE_SIZE]; /* as in v1.1 */
     int listener = listen_at(argv[argc - 1]);
     int events = open_events();
     int ready[AT_ONCE], connection;

@@ -15,7 +15,7 @@ enum { LARGEST = 65536 };
 int main(int argc, char *argv[])
 {
     static struct pollfd polled[LARGEST];
-    static char piece[PIECE_SIZE];
+    static char piece[2 * PIECE_SIZE]; /* as in v1.1 */
     nfds_t count = 1;
     int connection;
 

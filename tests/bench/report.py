@@ -91,6 +91,7 @@ GOALS = [
     ("v1.1-multiconn", 1, None, ("idle",), 10),
     ("v2-threaded", 0.95, "floor: threads", ("ping-pong", "stream", "idle"), 1),
     ("v2-threaded", 0.9, "floor: threads", ("churn",), 1),
+    ("v2-threaded", 0.9, "floor: with welcome", ("churn",), 1),
     ("v2-threaded", 1, None, ("ping-pong", "stream", "churn", "idle"), 10),
     ("v3-reverse", 0.9, "v1.0-single", ("ping-pong",), 1)]
 

@@ -11,11 +11,12 @@ ROOT = os.path.dirname(os.path.dirname(BENCH))
 WELCOME = ("-w", "25")
 
 # A server: its kind, its command, and the most clients that it is asked to serve at once; `crowd`
-# of them may be idle. `options` go to the load generator; it takes any load but `spared`.
+# of them may be idle. `options` go to the load generator; it takes any load but those `spared`.
 Server = namedtuple("Server", "name kind command clients crowd options spared port",
-                    defaults=((), "", None))
+                    defaults=((), (), None))
 MANY = 10000
 FILES = 12000  # enough for many
+WELCOME_FLOOR = "floor: with welcome"
 EVENT_FLOOR = "floor: epoll" if platform.system() == "Linux" else "floor: kqueue"
 
 # A load. The crowds stand beside it, one after another, until all of the last are there.
@@ -37,8 +38,8 @@ def stage(folder, *options):
     return (os.path.join(ROOT, folder, "server"), "-q", *options, "127.0.0.1", "{port}")
 
 
-def built(name):
-    return (os.path.join(BENCH, "bin", name), "{port}")
+def built(name, *options):
+    return (os.path.join(BENCH, "bin", name), *options, "{port}")
 
 
 def peer(name):
@@ -48,9 +49,12 @@ def peer(name):
 def own_servers():
     return [
         Server("floor: threads", "threads", built("floor-threads"), MANY, MANY),
+        Server(WELCOME_FLOOR, "threads", built("floor-threads", "-w"), MANY, 0, WELCOME,
+               ("ping-pong", "stream")),  # the welcome is said before they begin
         Server("v2-threaded", "threads", stage("v2-threaded-broadcast"), MANY, MANY, WELCOME),
         Server("v1.0-single", "one client", stage("v1.0-single"), 1, 0),
-        Server("v3-reverse", "one client", stage("v3-reverse"), 1, 0, ("-r",), "stream"),  # lines
+        Server("v3-reverse", "one client", stage("v3-reverse"), 1, 0, ("-r",),
+               ("stream",)),  # it takes lines
         Server("floor: poll", "event loop", built("floor-poll"), MANY, MANY),
         Server("v1.1-multiconn", "event loop", stage("v1.1-multiconn"), MANY, MANY),
         Server(EVENT_FLOOR, "event loop", built("floor-event"), MANY, MANY),
@@ -84,7 +88,7 @@ def all_peers(work):
                 "PIPE"), 100, 100),
         Server("ncat + cat", "processes",
                ("ncat", "-4", "-l", "-k", "-m", "1000", "-e", "/bin/cat", "127.0.0.1", "{port}"),
-               100, 100, (), "stream"),  # ncat and cat wait for each other for ever
+               100, 100, (), ("stream",)),  # ncat and cat wait for each other for ever
         Server("tcpserver + cat", "processes",
                ("tcpserver", "-c", "1000", "-b", "4096", "-HRDl0", "127.0.0.1", "{port}", "cat"),
                100, 100),
@@ -126,7 +130,7 @@ def takes(server, load):
     return (load.clients <= server.clients
             and (load.name == "broadcast") == (server.kind == "broadcast")
             and (load.name != "idle" or server.crowd > 0)
-            and load.name != server.spared)
+            and load.name not in server.spared)
 
 
 def describe(load):
