@@ -67,7 +67,7 @@ trace: ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes kee
 	@command -v python3 >/dev/null || { echo 'make trace: python3 is missing: tests/setup --ci brings it' >&2; exit 1; }
 	@renew='$(RENEW)'; tests/trace/run $${renew:+--renew} $(STAGE)
 
-bench: build ## measure what each way of serving clients costs; BENCH=quick, or a folder for results
+bench: build ## measure what each way of serving clients costs; BENCH=quick or long, and a folder
 	@command -v python3 >/dev/null || \
 	    { echo "make bench: python3 is missing: tests/setup --ci brings it" >&2; exit 1; }
 	@(cd tests/bench && $(MAKE) -s) && tests/bench/run $(BENCH)
