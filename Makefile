@@ -96,15 +96,8 @@ lint: ## check the style of C, shell and bats files
 
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
-	rm -f v*-lab.tar.gz tests/lab/last.tap
+	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
 
-.PHONY: all build help demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-explain check-second check-prose check-trace \
-        mutants break trace lint clean
-.PHONY: diff lab handout exercise check-lab
-.PHONY: check-hosts
-.PHONY: bench check-bench
-.PHONY: portability
-.PHONY: grade check-grade
-.PHONY: analyze
-.PHONY: fuzz coverage
-.PHONY: faults
+.PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-explain \
+        check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace bench grade \
+        coverage fuzz analyze faults lint clean

@@ -220,6 +220,7 @@ END
   kill -INT -- "-$pid"
   wait_for_exit "$pid" 30
   assert_status 130
+  assert_line_in "$dir/table" '^stopped: the same command goes on'
   touch -r "$results/first/results.json" "$dir/before"
   hand_in_script second server 'exit 1' # quicker this time
   hand_in_script second client 'exit 1'
@@ -228,6 +229,9 @@ END
   [ "$(field second 2)" = 0 ]
   assert_full_marks first
   assert_line_in "$dir/table" '^1 of 1 graded'
+  run env STAGE=v1.0 SUBMISSIONS="$class" RESULTS="$results" TESTS='^client: ' "$GRADE_DIR/run"
+  assert_failure 2
+  assert_output --partial 'take the same, or another RESULTS=dir'
 }
 
 @test "a class without a submission is refused with exit 2, and leaves no results" {
