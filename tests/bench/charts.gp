@@ -54,8 +54,9 @@ set terminal svg size 960,540 font FONT background "#ffffff"
 set output 'throughput.svg'
 set title "Throughput: echoes a second, messages of 64 bytes" font ",16"
 set xlabel "active connections"
-set ytics ("500" 500, "1k" 1e3, "2k" 2e3, "5k" 5e3, "10k" 1e4, "20k" 2e4, "50k" 5e4, \
-    "100k" 1e5, "200k" 2e5, "500k" 5e5, "1M" 1e6)
+set ytics ("500" 500, "1k" 1e3, "2k" 2e3, "5k" 5e3, "10k" 1e4, "15k" 1.5e4, "20k" 2e4, \
+    "30k" 3e4, "50k" 5e4, "70k" 7e4, "100k" 1e5, "150k" 1.5e5, "200k" 2e5, "300k" 3e5, "500k" 5e5, \
+    "1M" 1e6)
 plot for [i in echoing] 'results.csv' using (pick("ping-pong", int(i), $2)):7 \
     with linespoints linestyle int(i) title NAME[int(i)]
 
