@@ -321,7 +321,7 @@ assert_nobody_dropped() {
 @test "client: without operands it connects to 127.0.0.1 port 65432" {
   local try
   for try in 1 2 3 4 5; do
-    limit=2 run_client || true
+    limit=$((2 * SLOWNESS)) run_client || true
     ! has_line "$client_err" '^client: cannot connect to 127\.0\.0\.1:65432: .' || return 0
     sleep 1 # somebody may listen there for a moment, such as another suite's server
   done
