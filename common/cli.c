@@ -4,6 +4,7 @@
 #include "program.h"
 #include "text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +76,12 @@ static bool parse(struct command_line *line, const char *program, int argc, char
 {
     line->program = program;
     if (asks_for_help(argc, argv)) {
-        (void)fputs(line->usage, stdout);
-        line->status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        line->status = EXIT_SUCCESS;
+        /* fflush() alone would forget a line that fputs() could not write. */
+        if (fputs(line->usage, stdout) == EOF || fflush(stdout) == EOF) {
+            complain("%s: cannot write to stdout: %s", program, strerror(errno));
+            line->status = EXIT_FAILURE;
+        }
         return false;
     }
     return take_options(line, argc, argv);

@@ -288,6 +288,26 @@ END
   assert_line_in "$client_out" '^Client sends "-q" \(2 bytes\)$'
 }
 
+@test "server and client: --q is no -q: it is refused" {
+  assert_server_refuses --q 127.0.0.1 0
+  assert_client_refuses --q 127.0.0.1 1
+}
+
+@test "server and client: a port with leading zeros is decimal" {
+  assert_server_refuses 127.0.0.1 065536
+  assert_client_refuses 127.0.0.1 065536
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$client_err" '^client: .'
+}
+
 # ---- What they print ----
 
 # bats test_tags=points:10
@@ -547,6 +567,10 @@ END
   assert_server_shows "$(repeat 65 a)" "\"$(repeat 64 a)\"... (65 bytes)"
   assert_server_shows "$(repeat 64 ä)" "\"$(repeat 64 ä)\" (128 bytes)"
   assert_server_shows "$(repeat 61 a)\\x01b" "\"$(repeat 61 a)\"... (63 bytes)"
+}
+
+@test "client: U+FFFE and U+FFFF are valid UTF-8, and shown as they are" {
+  assert_client_shows $'\xef\xbf\xbe\xef\xbf\xbf' $'"\xef\xbf\xbe\xef\xbf\xbf" (6 bytes)'
 }
 
 # ---- The echo of the server ----

@@ -409,6 +409,29 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   finish fake
 }
 
+@test "server and client: --q is no -q: it is refused" {
+  assert_server_refuses --q 127.0.0.1 0
+  assert_client_refuses --q 127.0.0.1 1
+}
+
+@test "server and client: a number with leading zeros is decimal" {
+  assert_server_refuses 127.0.0.1 065536
+  assert_client_refuses 127.0.0.1 065536
+  fake_crowd 10 echo
+  run_client -q 127.0.0.1 "$port" 010 ahoy
+  assert_echoed 10 10 "010 is ten: strtoul() with base 0 takes it for octal"
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$client_err" '^client: .'
+}
+
 # ---- What they print ----
 
 # bats test_tags=points:10
@@ -684,6 +707,10 @@ END
     "$(repeat 65 a)" "\"$(repeat 64 a)\"... (65 bytes)" \
     "$(repeat 64 ä)" "\"$(repeat 64 ä)\" (128 bytes)" \
     "$(repeat 61 a)\\x01b" "\"$(repeat 61 a)\"... (63 bytes)"
+}
+
+@test "client: U+FFFE and U+FFFF are valid UTF-8, and shown as they are" {
+  assert_client_shows $'\xef\xbf\xbe\xef\xbf\xbf' $'"\xef\xbf\xbe\xef\xbf\xbf" (6 bytes)'
 }
 
 # ---- The echo of the server ----
@@ -1059,6 +1086,17 @@ END
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 
+@test "server: clients that are gone before they are accepted have their addresses in the lines all the same" {
+  start_server
+  kill -STOP -- "-$server"
+  probe crowd 5 127.0.0.1 "$port" reset
+  kill -CONT -- "-$server"
+  assert_still_serves "accept(), getpeername() or recv() failed for a client that is gone"
+  assert_no_line_in "$server_out" '^Server (accepts|closes) connection (from|to) ([^1]|1[^2])' \
+    "getpeername() fails for a client that is gone: accept() has told its address"
+  assert_server_stops
+}
+
 # ---- Stopping the server ----
 
 @test "server: SIGINT stops it before any client has come" {
@@ -1208,6 +1246,26 @@ END
   kill -TERM -- "-$server" 2>/dev/null || true
   kill -INT -- "-$server" 2>/dev/null || true
   assert_stopped "$asked" "the second signal finds no handler any more, or starts the stopping anew"
+}
+
+@test "server: what it has echoed before it stopped is not lost when the client goes on sending" {
+  head -c 30000 /dev/urandom >"$dir/sent"
+  start_server
+  start_visit client rcvbuf:4096 ask:hello "send-file:$dir/sent" pause:sent wait:200 send:more \
+    wait:100 "recv-all:$dir/received"
+  wait_for_pause client sent
+  all_echoed() {
+    [ "$(sed -n 's/^Server echoes .*(\([0-9]*\) bytes) to .*/\1/p' "$server_out" |
+      awk '{ total += $1 } END { print total + 0 }')" -eq 30005 ]
+  }
+  wait_until all_echoed || explain "the server does not echo" "got" "$(show_lines "$server_out")"
+  kill -TERM -- "-$server"
+  go client
+  means="close() while the client may still send: its next bytes are answered with a reset, which destroys what it has not read yet. shutdown(SHUT_WR) first, and read until the client has closed"
+  finish client
+  head -c 30000 "$dir/received" >"$dir/echo" # behind them may stand what came before the stop
+  assert_same_bytes "$dir/sent" "$dir/echo"
+  wait_for_exit "$server"
 }
 
 # ---- The server and the system ----
@@ -1426,6 +1484,30 @@ END
   assert_still_serves "the server does not recover from a lack of descriptors"
   assert_server_stops
   assert_line_in "$server_out" '^Server stops after 121 connections$'
+}
+
+@test "server: it goes on serving, and stops, when its output is a pipe that is full and that nobody reads" {
+  mkfifo "$dir/output"
+  exec 5<>"$dir/output"
+  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
+  server=$pid
+  local line before took
+  while read -r line <&5; do
+    case $line in *[Ll]isten*[0-9] | *"from port "*) break ;; esac
+  done
+  port=${line##*[!0-9]}
+  "$timeout_command" 1 cat /dev/zero >"$dir/output" || true # the pipe is full
+  means="write() waits until somebody reads the pipe: the output may be lost, the service may not" \
+    visit ask:hello half-close expect-eof
+  start_probe stay crowd 10 127.0.0.1 "$port" ask:hello pause expect-end
+  wait_for_pause stay
+  before=$(now_ms)
+  kill -TERM -- "-$server"
+  wait_for_exit "$server" "$LIMIT" "write() waits until somebody reads the pipe"
+  took=$(($(now_ms) - before))
+  assert_status 0 "the output is lost, the service is not"
+  [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to stop" "expected" "2 s at most" \
+    "got" "$took ms" "it usually means" "each line waits for a reader that does not come"
 }
 
 # ---- The client ----
@@ -1824,6 +1906,13 @@ END
   hang_means="some connections were never opened" run_client -q 127.0.0.1 "$port" 100 ahoy
   assert_echoed 100 100 "the soft limit on open files is not raised to the hard limit: man 2 setrlimit"
   finish fake
+}
+
+@test "client: -q does not leave out why a connection has failed" {
+  fake_server recv:5 close
+  run_client -q 127.0.0.1 "$port" 1 hello
+  assert_echoed 0 1
+  assert_one_line "$client_err" '^client: connection 1: connection closed by server$' "-q leaves out the lines on sending and receiving, and only those"
 }
 
 # ---- Both together ----

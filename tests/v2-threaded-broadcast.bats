@@ -389,6 +389,26 @@ assert_nobody_dropped() {
   assert_status 0
 }
 
+@test "server and client: a second -- is an operand" {
+  assert_server_refuses -- 127.0.0.1 0 --
+  assert_client_refuses -- 127.0.0.1 1 --
+}
+
+@test "server and client: a port with leading zeros is decimal" {
+  assert_server_refuses 127.0.0.1 065536
+  assert_client_refuses 127.0.0.1 065536
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$client_err" '^client: .'
+}
+
 # ---- What the server prints ----
 
 # bats test_tags=points:10
@@ -599,6 +619,10 @@ END
   assert_server_shows "$(repeat 5000 a)" "\"$(repeat 64 a)\"... (5000 bytes)"
   assert_server_shows "$(repeat 64 ä)" "\"$(repeat 64 ä)\" (128 bytes)"
   assert_server_shows "$(repeat 61 a)\\x01b" "\"$(repeat 61 a)\"... (63 bytes)"
+}
+
+@test "server: U+FFFE and U+FFFF are valid UTF-8, and shown as they are" {
+  assert_server_shows '\xef\xbf\xbe\xef\xbf\xbf' $'"\xef\xbf\xbe\xef\xbf\xbf" (6 bytes)'
 }
 
 # ---- The welcome and the echo, without -b ----
@@ -907,6 +931,34 @@ END
   finish host
 }
 
+@test "server: with -b a message of 40,000 bytes is heard whole" {
+  local name other
+  start_server -b
+  start_probe listener connect 127.0.0.1 "$port" rcvbuf:400000 "$welcomed" pause "recv:400000:$dir/heard"
+  wait_for_pause listener
+  for name in 0 1 2 3 4 5 6 7 8 9; do
+    head -c 40000 /dev/zero | tr '\0' "$name" >"$dir/sent$name"
+    start_probe "talker$name" connect 127.0.0.1 "$port" rcvbuf:400000 "$welcomed" pause:in "send-file:$dir/sent$name" pause:sent recv:400000
+    wait_for_pause "talker$name" in
+  done
+  kill -STOP -- "-$server" # each message is there in full before it is read
+  for name in 0 1 2 3 4 5 6 7 8 9; do
+    go "talker$name"
+    wait_for_pause "talker$name" sent
+  done
+  kill -CONT -- "-$server"
+  for name in 0 1 2 3 4 5 6 7 8 9; do
+    go "talker$name"
+  done
+  go listener
+  finish listener
+  [ "$(shown_messages | grep -c '(40000 bytes)$')" -eq 10 ] || skip "this system does not hand out 40000 bytes in one read"
+  tr -s 0-9 <"$dir/heard" >"$dir/order"
+  [ "$(size_of "$dir/order")" -eq 10 ] || explain "a message was torn" \
+    "expected" "ten messages, each in one piece" "heard in this order" "$(cat "$dir/order")" \
+    "it usually means" "a broadcast is cut into pieces, and the lock is not held from the first to the last"
+}
+
 # ---- With -b: slow and stalled clients ----
 
 # bats test_tags=points:10
@@ -1026,6 +1078,29 @@ END
   go quiet
   finish quiet
   assert_nobody_dropped "a client is stalled only while it is owed something that it does not take"
+}
+
+@test "server: with -b clients that were dropped leave no thread and no descriptor" {
+  need_proc
+  start_server -b -q
+  start_probe talker connect 127.0.0.1 "$port" "$welcomed" ask:hello pause "roundtrip:$dir/flood:$dir/heard" pause
+  head -c 8000000 /dev/zero >"$dir/flood"
+  wait_for_pause talker
+  local descriptors threads
+  threads=$(proc_status "$server" Threads)
+  descriptors=$(descriptors "$server")
+  start_probe stalled crowd 10 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" pause
+  wait_for_pause stalled
+  go talker
+  wait_for_lines 10 "$server_out" '^\[-\] Slow client dropped'
+  as_before() {
+    [ "$(descriptors "$server")" -le "$descriptors" ] &&
+      [ "$(proc_status "$server" Threads)" -le $((threads + 1)) ]
+  }
+  wait_until as_before || explain "dropped clients leave something behind" \
+    "descriptors before" "$descriptors" "behind it" "$(descriptors "$server")" \
+    "threads before" "$threads" "behind it" "$(proc_status "$server" Threads)" \
+    "it usually means" "a client is dropped with shutdown() alone, or its thread goes on"
 }
 
 # ---- The server and bad clients ----
@@ -1310,6 +1385,46 @@ END
   finish laggard
 }
 
+@test "server: what it has echoed before it stopped is not lost when the client goes on sending" {
+  local option
+  head -c 12000 /dev/urandom >"$dir/sent"
+  for option in -- -b; do
+    start_server "$option"
+    start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" "send-file:$dir/sent" \
+      pause:sent wait:200 send:more wait:100 "recv-all:$dir/received"
+    wait_for_pause client sent
+    all_echoed() {
+      [ "$(shown_messages | sed -n 's/.*(\([0-9]*\) bytes)$/\1/p' |
+        awk '{ total += $1 } END { print total + 0 }')" -eq 12000 ]
+    }
+    wait_until all_echoed || explain "the server does not echo" "got" "$(show_lines "$server_out")"
+    kill -TERM -- "-$server"
+    go client
+    means="close() while the client may still send: its next bytes are answered with a reset, which destroys what it has not read yet. shutdown(SHUT_WR) first, and read until the client has closed"
+    finish client
+    head -c 12000 "$dir/received" >"$dir/echo" # behind them may stand what came before the stop
+    assert_same_bytes "$dir/sent" "$dir/echo"
+    wait_for_exit "$server"
+  done
+}
+
+@test "server: a second signal while it stops does no harm" {
+  local option
+  for option in -- -b; do
+    start_server "$option"
+    start_probe client connect 127.0.0.1 "$port" "$welcomed" pause expect-end
+    wait_for_pause client
+    kill -TERM -- "-$server"
+    sleep 0.1 # two signals at once would be one; the test holds without
+    kill -TERM -- "-$server" 2>/dev/null || true
+    kill -INT -- "-$server" 2>/dev/null || true
+    means="the second signal finds no handler any more (SA_RESETHAND, signal() of old), or starts the stopping anew" \
+      stop_server TERM 1
+    go client
+    finish client
+  done
+}
+
 # ---- The server and the system ----
 
 @test "server: it can be restarted on its port at once" {
@@ -1512,6 +1627,30 @@ take_descriptors() {
   wait_for_line "$server_err" '^server: .' "pthread_create() returned EAGAIN, and nothing was said"
   means="the server tries to start a thread again and again, and asks no more whether it is to stop" \
     stop_server TERM
+}
+
+@test "server: it goes on serving, and stops, when its output is a pipe that is full and that nobody reads" {
+  mkfifo "$dir/output"
+  exec 5<>"$dir/output"
+  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
+  server=$pid
+  local line before took
+  while read -r line <&5; do
+    case $line in *[Ll]isten*[0-9] | *"from port "*) break ;; esac
+  done
+  port=${line##*[!0-9]}
+  "$timeout_command" 1 cat /dev/zero >"$dir/output" || true # the pipe is full
+  means="write() waits until somebody reads the pipe: the output may be lost, the service may not" \
+    probe connect 127.0.0.1 "$port" "$welcomed" ask:hello half-close expect-eof
+  start_probe stay crowd 10 127.0.0.1 "$port" "$welcomed" ask:hello pause expect-end
+  wait_for_pause stay
+  before=$(now_ms)
+  kill -TERM -- "-$server"
+  wait_for_exit "$server" "$LIMIT" "write() waits until somebody reads the pipe"
+  took=$(($(now_ms) - before))
+  assert_status 0 "the output is lost, the service is not"
+  [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to stop" "expected" "2 s at most" \
+    "got" "$took ms" "it usually means" "each line waits for a reader that does not come"
 }
 
 # ---- The client ----
@@ -1843,6 +1982,33 @@ assert_terminal_shows_parts() { # PART PART SHOWN
   run_client 127.0.0.1 "$port"
   assert_status 0
   assert_same_bytes "$dir/sent" "$client_out"
+}
+
+@test "client: on a terminal, a character that arrives a byte at a time stands as it is" {
+  printf 'a\xf0\x9f\x98\x80' >"$dir/shown"
+  fake_server expect-eof 'send:a\xf0' wait:200 'send:\x9f' wait:200 'send:\x98' wait:200 'send:\x80' close
+  in_terminal run_client 127.0.0.1 "$port"
+  assert_status 0
+  finish fake
+  explain_terminal
+}
+
+@test "client: typed at on a terminal, it writes the bytes exactly where stdout is none" {
+  printf '\033[2Jred\r\302\233\377\n' >"$dir/sent"
+  fake_server "send-file:$dir/sent" expect-eof close
+  # shellcheck disable=SC2016 # the inner shell expands them
+  client_command=("$SUPPORT/bin/probe" keyboard sh -c 'exec "$@" >"$0"' "$dir/heard" "${client_command[@]}")
+  mkfifo "$dir/keys"
+  stdin_file=$dir/keys start_client 127.0.0.1 "$port"
+  heard_all() { [ -e "$dir/heard" ] && [ "$(size_of "$dir/heard")" -ge "$(size_of "$dir/sent")" ]; }
+  wait_until heard_all || true
+  printf '\004' 1<>"$dir/keys" # Ctrl-D
+  wait_for_exit "$client"
+  assert_status 0
+  finish fake
+  cmp -s "$dir/sent" "$dir/heard" || explain "stdout is no terminal, and does not get the bytes exactly" \
+    "expected" "$("$SUPPORT/bin/probe" show "$dir/sent")" "got" "$("$SUPPORT/bin/probe" show "$dir/heard")" \
+    "it usually means" "isatty() was asked about stdin: what matters is where the bytes go"
 }
 
 # ---- The client and the system ----

@@ -372,6 +372,26 @@ all_planes() {
   done
 }
 
+@test "server and client: a second -- is an operand" {
+  assert_server_refuses -- 127.0.0.1 0 --
+  assert_client_refuses -- 127.0.0.1 1 --
+}
+
+@test "server and client: a port with leading zeros is decimal" {
+  assert_server_refuses 127.0.0.1 065536
+  assert_client_refuses 127.0.0.1 065536
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
+  assert_one_line "$client_err" '^client: .'
+}
+
 # ---- What the server prints ----
 
 # bats test_tags=points:10
@@ -918,6 +938,14 @@ repeat_file() { # FILE N
     "answers are collected: as long as the client takes none, nothing more should be read from it"
 }
 
+@test "server: -q does not leave out the line on a message too long" {
+  head -c 70000 /dev/zero | tr '\0' x >"$dir/in"
+  start_server -q
+  probe connect 127.0.0.1 "$port" "send-file:$dir/in" expect-eof
+  wait_for_line "$server_err" '^server: message longer than 65536 bytes from 127\.0\.0\.1:[0-9]+$' \
+    "-q leaves out the lines on messages, and only those"
+}
+
 # ---- The end ----
 
 # bats test_tags=points:10
@@ -1341,6 +1369,24 @@ served_three() {
   assert_has_stopped "$before"
 }
 
+@test "server: the answers that it has sent before it stopped are not lost when the client goes on sending" {
+  many_lines 30000 >"$dir/in"
+  "$SUPPORT/bin/probe" reverse "$dir/in" >"$dir/expected_answers"
+  start_server
+  start_probe client connect 127.0.0.1 "$port" rcvbuf:4096 "send-file:$dir/in" pause:sent wait:200 \
+    'send:more\n' wait:100 "recv-all:$dir/received"
+  wait_for_pause client sent
+  all_answered() { [ "$(grep -c '^Server sent: ' "$server_out")" -eq "$(awk 'END { print NR }' "$dir/in")" ]; }
+  wait_until all_answered || explain "the server does not answer" "got" "$(show_lines "$server_out")"
+  kill -TERM -- "-$server"
+  go client
+  means="close() while the client may still send: its next bytes are answered with a reset, which destroys what it has not read yet. shutdown(SHUT_WR) first, and read until the client has closed"
+  finish client
+  head -c "$(size_of "$dir/expected_answers")" "$dir/received" >"$dir/answers" # "more" may have come before the stop
+  assert_same_answers "$dir/expected_answers" "$dir/answers"
+  wait_for_exit "$server"
+}
+
 # ---- The server and the system ----
 
 @test "server: interrupted system calls (EINTR) are done again" {
@@ -1545,6 +1591,76 @@ lines_on_stderr() { # N
   [ $(($(now_ms) - before)) -le $((2000 * SLOWNESS + 500)) ] ||
     explain "the server is slow to stop" "expected" "2 s at most"
   assert_last_line "Server termination called by signal"
+}
+
+@test "server: after many connections, however they ended, it has as many descriptors as before" {
+  need_proc
+  head -c 70000 /dev/zero | tr '\0' x >"$dir/in"
+  start_server -q
+  assert_serves
+  local before i
+  before=$(descriptors "$server")
+  probe crowd 20 127.0.0.1 "$port" 'send:one\n' close
+  for ((i = 0; i < 10; i++)); do
+    probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' reset
+    probe connect 127.0.0.1 "$port" "send-file:$dir/in" expect-eof
+  done
+  assert_serves
+  as_many() { [ "$(descriptors "$server")" -le "$before" ]; }
+  wait_until as_many || explain "descriptors are left open" "before" "$before" \
+    "behind the connections" "$(descriptors "$server")" \
+    "it usually means" "on some way out of a connection (a reset, a message too long) nobody calls close()"
+}
+
+@test "server: out of descriptors, it says so once as long as somebody waits" {
+  need_proc
+  command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
+  start_server
+  local none
+  none=$(lowest_free_descriptor "$server")
+  prlimit --pid "$server" --nofile="$none:" || skip "prlimit is not allowed here"
+  kill -STOP -- "-$server" # accept() has its descriptor before it waits: it has to begin anew
+  kill -CONT -- "-$server"
+  start_probe first connect 127.0.0.1 "$port" say:connected 'send:one\n' 'expect:eno\n' pause half-close expect-eof
+  wait_for_line "$dir/first.out" '^connected$'
+  start_probe second connect 127.0.0.1 "$port" say:connected 'send:two\n' half-close 'expect:owt\n' expect-eof
+  wait_for_line "$dir/second.out" '^connected$'
+  wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
+  prlimit --pid "$server" --nofile=200:
+  wait_for_pause first # it is served, and the second one still waits
+  prlimit --pid "$server" --nofile="$none:"
+  go first
+  finish first
+  wait_for_line "$server_out" '^Server connection closed by client '
+  assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits"
+  prlimit --pid "$server" --nofile=200:
+  finish second
+  assert_one_line "$server_err" '^server: .' \
+    "an episode ends when a client could be accepted and none waits: until then, nothing new is to be said"
+}
+
+@test "server: it goes on serving, and stops, when its output is a pipe that is full and that nobody reads" {
+  mkfifo "$dir/output"
+  exec 5<>"$dir/output"
+  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
+  server=$pid
+  local line before took
+  while read -r line <&5; do
+    case $line in *[Ll]isten*[0-9] | *"from port "*) break ;; esac
+  done
+  port=${line##*[!0-9]}
+  "$timeout_command" 1 cat /dev/zero >"$dir/output" || true # the pipe is full
+  means="write() waits until somebody reads the pipe: the output may be lost, the service may not" \
+    probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' half-close expect-eof
+  start_probe stay crowd 10 127.0.0.1 "$port" pause expect-end
+  wait_for_pause stay
+  before=$(now_ms)
+  kill -TERM -- "-$server"
+  wait_for_exit "$server" "$LIMIT" "write() waits until somebody reads the pipe"
+  took=$(($(now_ms) - before))
+  assert_status 0 "the output is lost, the service is not"
+  [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to stop" "expected" "2 s at most" \
+    "got" "$took ms" "it usually means" "each line waits for a reader that does not come"
 }
 
 # ---- The client ----
@@ -2092,6 +2208,47 @@ assert_same_lines() { # FILE <LINES
   [ "$status" -le 1 ] || assert_status 1
   wait_for_exit "$probe_fake"
   assert_nothing_in "$dir/received" "$means"
+}
+
+@test "client: a server that closes after end without its dne is a failure" {
+  fake_server 'expect:end\n' close
+  printf 'end\n' >"$dir/in"
+  run_client 127.0.0.1 "$port" <"$dir/in"
+  assert_client_fails '^client: connection closed by server$' "end is answered with dne: without it, the server has closed early"
+  assert_no_line_in "$client_out" '^Client termination called by'
+  finish fake
+}
+
+@test "client: with stdin from a pipe and stdout on a terminal, its transcript is the same" {
+  client_command=("$SUPPORT/bin/probe" terminal "${client_command[@]}")
+  fake_server reverse expect-end
+  printf 'Josue\nPalacios\nSoccer\nend\n' >"$dir/in"
+  run_client localhost "$port" <"$dir/in"
+  assert_status 0
+  finish fake
+  tr -d '\r' <"$client_out" >"$dir/lines"
+  sed "1s/7200/$port/" "$BATS_TEST_DIRNAME/golden/v3-client.txt" |
+    assert_lines "$dir/lines" "what was read is written behind the prompt where stdin is no terminal, whatever stdout is"
+}
+
+@test "client: typed at on a terminal, it writes no line that it read, also where stdout is none" {
+  # shellcheck disable=SC2016 # the inner shell expands them
+  client_command=("$SUPPORT/bin/probe" keyboard sh -c 'exec "$@" >"$0"' "$dir/transcript" "${client_command[@]}")
+  fake_server reverse expect-end
+  mkfifo "$dir/client.in"
+  stdin_file=$dir/client.in start_client 127.0.0.1 "$port"
+  wait_until has_line "$dir/transcript" '^Client connection made with server at ' || true
+  type_line Josue
+  type_line end
+  wait_for_exit "$client"
+  assert_status 0
+  finish fake
+  assert_lines "$dir/transcript" "the line is written behind the prompt where stdin is no terminal: what stdout is does not matter" <<END
+Client connection made with server at 127.0.0.1 : $port
+Client enter message: Client received: eusoJ
+Client enter message: Client received: dne
+Client termination called by message "end" and response "dne"
+END
 }
 
 # ---- Both together ----
