@@ -173,3 +173,49 @@ END
   run grep -c '^stream,1,65536,socat,processes,MB/s,,,,,,,,0,1$' "$dir/results/results.csv"
   assert_output 1
 }
+
+# Runs the quick benchmark, through a link that its servers have in their names, and with a program
+# of ours for node: it sends a signal to the runner when it begins, or when it is reached.
+start_interrupted() { # [SIGNAL MOMENT]
+  mkdir -p "$dir/bin"
+  ln -sfn "$PWD" "$dir/link"
+  cat >"$dir/bin/node" <<'END'
+#!/bin/sh
+[ "$MOMENT" != begins ] || kill -s "$SIGNAL" "$PPID"
+exec python3 -c 'import os, socket, sys, time
+with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as listener:
+    peer = listener.accept()
+    os.system("kill -s $SIGNAL " + str(os.getppid()))
+    time.sleep(60)' "$0" "$2"
+END
+  chmod +x "$dir/bin/node"
+  start run env PATH="$dir/bin:$PATH" SIGNAL="${1:-}" MOMENT="${2:-}" \
+    "$dir/link/tests/bench/run" quick "$dir/results"
+}
+
+# The runner ends, by the signal with this number, and leaves nothing behind.
+assert_interrupted() { # NUMBER
+  wait_for_exit "$pid"
+  local ended=$status
+  run ps -A -o pid=,args=
+  output=$(grep -F "$dir/" <<<"$output" | grep -v ' grep ') || true
+  # shellcheck disable=SC2046 # words
+  [ -z "$output" ] || kill -KILL $(awk '{ print $1 }' <<<"$output")
+  assert_output ''
+  assert_equal "$ended" $((128 + $1))
+}
+
+@test "the runner leaves no server behind when it is interrupted" {
+  local each moment
+  make -s >/dev/null 2>&1
+  for each in INT:2 TERM:15 HUP:1; do
+    start_interrupted
+    wait_for_line "$dir/run.err" 'round 1: ping-pong, 1 client'
+    kill -s "${each%:*}" "$pid"
+    assert_interrupted "${each#*:}"
+    for moment in begins "is reached"; do
+      start_interrupted "${each%:*}" "$moment"
+      assert_interrupted "${each#*:}"
+    done
+  done
+}
