@@ -219,3 +219,19 @@ assert_interrupted() { # NUMBER
     done
   done
 }
+
+@test "the runner refuses what is neither a length nor a folder, and makes none" {
+  cd "$dir" || return 1
+  run "$BENCH/run" quik
+  assert_failure 2
+  assert_output "make bench: BENCH may be quick, long, a folder for the results, or 'quick FOLDER', 'long FOLDER'; for a new folder quik: BENCH=./quik"
+  run "$BENCH/run" quick "$dir/none/results"
+  assert_failure 2
+  assert_output "make bench: no folder $dir/none/results for the results: No such file or directory"
+  run "$BENCH/run" --fast
+  assert_failure 2
+  run "$BENCH/run" quick results more
+  assert_failure 2
+  run ls -A
+  assert_output ""
+}
