@@ -170,6 +170,8 @@ END
   assert_failure 1
   assert_line --regexp '^void: socat, stream, .*: byte [0-9]+ of a connection came back as '
   assert_line --regexp '^  socat +void: byte [0-9]+ of a connection came back as '
+  assert_line 'one run each: it shows that the loads run, and compares nothing'
+  assert_line --regexp '^  v2-threaded +[0-9,]+ +- +[0-9.]+ '
   run grep -c '^stream,1,65536,socat,processes,MB/s,,,,,,,,0,1$' "$dir/results/results.csv"
   assert_output 1
 }
@@ -234,4 +236,23 @@ assert_interrupted() { # NUMBER
   assert_failure 2
   run ls -A
   assert_output ""
+}
+
+@test "the table shows on which side of a goal a ratio is" {
+  run python3 -B - "$BENCH" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+from report import Summary, goals_of, legend_of, table_of
+from servers import Load, own_servers
+load = Load("churn", 10, 64)
+rates = {"floor: threads": (1000, 2000), "v2-threaded": (1000, 1592)}
+summaries = [Summary(load, server, {number: {"rate": rate, "memory": {}, "p50": 1, "p99": 2, "p99.9": 3}
+                                    for number, rate in enumerate(rates[server.name])})
+             for server in own_servers() if server.name in rates]
+print("\n".join(legend_of(summaries) + table_of(load, summaries) + goals_of(summaries)))
+END
+  assert_success
+  assert_line --regexp '^of floor: the median of the ratios in the same round'
+  assert_line --regexp '^  v2-threaded +1,296 +±23% +0\.90 '
+  assert_line '  NO   v2-threaded at least 0.90 of floor: threads in churn: 0.898 (churn, 10 clients, 64 bytes)'
 }

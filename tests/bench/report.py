@@ -36,6 +36,12 @@ class Summary:
         return median([result["rate"] / other.good[number]["rate"]
                        for number, result in self.good.items() if number in other.good])
 
+    def spread(self):
+        """Half the range, relative to the median; None for a single run."""
+        if len(self.rates) < 2:
+            return None
+        return (self.rates[-1] - self.rates[0]) / 2 / self.rate
+
     def floor_among(self, summaries):
         return next((other for other in summaries if other.load == self.load
                      and other.server.name == FLOORS[self.server.kind]), None)
@@ -58,6 +64,14 @@ def show(value, digits=0):
     return "{:,.{}f}".format(value, digits)
 
 
+def legend_of(summaries):
+    """The lines on how to read the table."""
+    if not any(summary.spread() is not None for summary in summaries):
+        return ["one run each: it shows that the loads run, and compares nothing"]
+    return ["of floor: the median of the ratios in the same round, not the ratio of the medians here",
+            "spread: half the range of all rounds, relative to the median"]
+
+
 def table_of(load, summaries):
     """The lines of the table for one load."""
     lines = ["", describe(load),
@@ -69,14 +83,14 @@ def table_of(load, summaries):
         if not summary.rates:
             lines.append("  %-20s void: %s" % (name, summary.voids[0]))
             continue
-        spread = 50 * (summary.rates[-1] - summary.rates[0]) / summary.rate
+        spread = "-" if summary.spread() is None else "±%.0f%%" % (100 * summary.spread())
         latencies = ["-"] * 3 if load.name == "stream" else [show(p) for p in summary.latencies]
         each = ""
         if summary.kib_each() is not None:
             each = "%14s (%d)" % (show(summary.kib_each(), 1), max(summary.memory))
         ratio = summary.ratio_to(summary.floor_among(summaries))
-        lines.append("  %-20s %14s %7s%% %9s %10s %10s %10s%s" % (
-            name, show(summary.rate), "±%.0f" % spread, show(ratio, 2), *latencies, each))
+        lines.append("  %-20s %14s %8s %9s %10s %10s %10s%s" % (
+            name, show(summary.rate), spread, show(ratio, 2), *latencies, each))
         if summary.voids:
             lines.append("  %-20s void %d times: %s" % ("", len(summary.voids), summary.voids[0]))
     return lines
@@ -96,6 +110,13 @@ GOALS = [
     ("v3-reverse", 0.9, "v1.0-single", ("ping-pong",), 1)]
 
 
+def decided(ratio, limit):
+    """The ratio with as many decimals as show on which side of the limit it is."""
+    digits = next(digits for digits in range(2, 18)
+                  if (round(ratio, digits) >= limit) == (ratio >= limit))
+    return show(ratio, digits)
+
+
 def goals_of(summaries):
     """A line for each goal, which begins with yes or NO, and tells where it is nearest."""
     lines = ["", "Goals, and the least ratio"]
@@ -112,9 +133,11 @@ def goals_of(summaries):
                 if is_rival and mine.ratio_to(theirs) is not None:
                     ratios.append((mine.ratio_to(theirs), theirs.server.name, mine.load))
         for ratio, rival, load in sorted(ratios, key=lambda each: each[0])[:1]:
-            lines.append("  %-3s  %s at least %.2f of %s: %.2f (%s, %s)" % (
+            lines.append("  %-3s  %s at least %.2f of %s in %s%s: %s (%s%s)" % (
                 "yes" if ratio >= limit else "NO", name, limit, other or "each peer of its kind",
-                ratio, rival, describe(load)))
+                " and ".join(", ".join(loads).rsplit(", ", 1)),
+                " from %d clients on" % clients if clients > 1 else "", decided(ratio, limit),
+                "" if other else rival + ", ", describe(load)))
     return lines
 
 
