@@ -211,6 +211,7 @@ assert_interrupted() { # NUMBER
   local each moment
   make -s >/dev/null 2>&1
   for each in INT:2 TERM:15 HUP:1; do
+    ! is_ignored "${each%:*}" || continue
     start_interrupted
     wait_for_line "$dir/run.err" 'round 1: ping-pong, 1 client'
     kill -s "${each%:*}" "$pid"

@@ -771,8 +771,7 @@ END
 }
 
 @test "server: SIGINT ends it, before a client comes and while it serves one" {
-  # A shell cannot undo it for its children: a script that runs the suite with & for instance.
-  [ "$(trap -p INT)" != "trap -- '' SIGINT" ] || skip "SIGINT is ignored where this suite was started"
+  ! is_ignored INT || skip "SIGINT is ignored where this suite was started"
   start_server
   kill -INT -- "-$server"
   wait_for_exit "$server"

@@ -15,6 +15,12 @@ find_programs() {
   probe_command=("$SUPPORT/bin/probe")
 }
 
+# Whether a signal is ignored where the suite was started, as a script does with what it runs with &: a
+# shell cannot undo that for its children.
+is_ignored() { # SIGNAL
+  [ "$(trap -p "$1")" = "trap -- '' SIG$1" ]
+}
+
 # Starts a program in a group of its own. Sets $pid, which is the group's id too.
 # $stdin_file (default /dev/null) and $stdout_file (default $dir/NAME.out) may say otherwise.
 start() { # NAME COMMAND...
