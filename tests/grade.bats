@@ -243,6 +243,20 @@ END
   [ ! -e "$results" ]
 }
 
+@test "an option that makes no sense is refused with exit 2, before anything is written" {
+  local option
+  hand_in_script one server 'exit 1'
+  for option in JOBS=0 JOBS=x TIME=soon 'TESTS=^sever' 'TESTS=(' SHOW=/nosuch SSHLOGINFILE=nosuch STAGE=v9; do
+    run env STAGE=v1.0 SUBMISSIONS="$class" RESULTS="$results" "$option" "$GRADE_DIR/run"
+    assert_failure 2
+    assert_output --partial "${option#*=}"
+    [ ! -e "$results" ]
+  done
+  run env STAGE=v1.0 RESULTS="$results" "$GRADE_DIR/run"
+  assert_failure 2
+  assert_output --partial 'which folder of submissions?'
+}
+
 @test "GNU parallel's hosts are used" {
   hand_in "a name, with blanks" v1.0-single
   echo : >"$dir/hosts"
