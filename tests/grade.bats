@@ -56,6 +56,20 @@ hand_in() { # NAME STAGE
   cp -R "$ROOT/common" "$class/$1"
 }
 
+# Hands in parts of a solved lab.
+hand_in_lab() { # NAME STAGE [PART...]
+  local lab=$dir/lab name=$1 stage=$2
+  shift 2
+  if [ ! -d "$lab" ]; then
+    make -s -C "$ROOT" lab STAGE="$stage" DIR="$lab"
+    cp "$ROOT/$stage"/*.c "$lab/$stage"
+    cp "$ROOT"/common/*.c "$lab/common"
+    echo 'not for this machine' >"$lab/$stage/server" # as a student's machine built it
+  fi
+  mkdir -p "$class/$name"
+  (cd "$lab" && cp -R "${@:-.}" "$class/$name")
+}
+
 # Hands in a stage in Python.
 hand_in_python() { # NAME STAGE
   mkdir -p "$class/$1/programs"
@@ -178,6 +192,49 @@ assert_mutants_graded() { # STAGE MUTANT...
   assert_line_in "$results/half/report.txt" 'retrun.*undeclared'
   assert_line_in "$results/half/report.txt" 'not run: the build left no client'
   assert_no_line_in "$results/half/report.txt" 'no server'
+}
+
+@test "what make lab made, or what matters of it, is a submission" {
+  hand_in_lab whole v1.0-single
+  hand_in_lab "whole in a folder/Doe, Jane/lab" v1.0-single
+  hand_in_lab stage v1.0-single v1.0-single
+  hand_in_lab side-by-side v1.0-single v1.0-single common
+  hand_in_lab inside v1.0-single v1.0-single
+  cp -R "$dir/lab/common" "$class/inside/v1.0-single"
+  hand_in_lab top v1.0-single v1.0-single/.
+  mkdir "$class/sources"
+  cp "$dir/lab/v1.0-single"/*.c "$class/sources"
+  grade v1.0 TESTS="$FEW"
+  for name in whole "whole in a folder" stage side-by-side inside top sources; do
+    assert_full_marks "$name"
+  done
+}
+
+@test "a submission's own common/ is taken, and not ours" {
+  hand_in_lab side-by-side v1.0-single v1.0-single common
+  echo '#error "the common/ of the submission"' >"$class/side-by-side/common/cli.c"
+  hand_in_lab inside v1.0-single v1.0-single/. common
+  cp "$class/side-by-side/common/cli.c" "$class/inside/common"
+  grade v1.0 TESTS='^server: -h'
+  for name in side-by-side inside; do
+    assert_line_in "$results/$name/report.txt" '^The build failed'
+    assert_line_in "$results/$name/report.txt" 'the common/ of the submission'
+  done
+}
+
+@test "programs that are not where they are looked for are named, and not called a failed build" {
+  mkdir -p "$class/src/src"
+  cp "$ROOT/v1.0-single"/*.c "$class/src/src"
+  touch "$class/src/README"
+  hand_in_script lab v1.0-single/bin/server 'exit 0'
+  printf 'all:\n\techo built\n' >"$class/lab/v1.0-single/Makefile"
+  grade v1.0 TESTS='^server: -h'
+  assert_line_in "$results/src/report.txt" '^    no server at the top; there is src/server\.c$'
+  assert_line_in "$results/lab/report.txt" '^    no server in v1.0-single/; there is v1.0-single/bin/server$'
+  assert_line_in "$results/lab/report.txt" '^    no client in v1.0-single/; there is nothing of that name elsewhere$'
+  for name in src lab; do
+    assert_no_line_in "$results/$name/report.txt" 'build failed'
+  done
 }
 
 @test "reports are well-formed, whatever programs print, and begin with what is most basic" {

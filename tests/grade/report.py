@@ -81,15 +81,18 @@ def shorten(text):
     text = "\n".join(line[:500] for line in lines).rstrip("\n")
     # Where the grader keeps its files, and how it starts programs, tells a student nothing.
     text = re.sub(r"[^\s:]*/bats-run-\w+/test/\d+/", "", text)
-    text = re.sub(r"unshare --user \S+ \S+ \S+ --wd=/work prlimit \S+ /work/", "./", text)
+    text = re.sub(r"unshare --user \S+ \S+ \S+ --wd=(\S+) prlimit \S+ \1/", "./", text)
     return text if len(text) < LONGEST else text[:LONGEST] + "\n..."
 
 
-def build_errors(log):
-    """The first lines of a build's log that say what is wrong."""
-    lines = log.splitlines()
+def build_said(log):
+    """What is wrong with a build: that it failed, or what it left where, and the lines that say more."""
+    lines = [line for line in log.splitlines() if not line.startswith("build: ")]
+    missing = [line[7:] for line in log.splitlines() if re.match("build: no ", line)]
+    if missing:
+        return "The programs are not where they are looked for", "\n".join(line[:500] for line in missing)
     first = next((i for i, line in enumerate(lines) if re.search(r"error|Error|undefined", line)), 0)
-    return "\n".join(line[:500] for line in lines[first:first + 12])
+    return "The build failed. Its first errors", "\n".join(line[:500] for line in lines[first:first + 12])
 
 
 def not_run(name, found):
@@ -99,7 +102,7 @@ def not_run(name, found):
     if note or not missing:
         return "%s: %s." % (NOT_RUN, note or "the suite was ended before its turn came")
     text = "%s: the build left no %s." % (NOT_RUN, " and no ".join(missing))
-    return text + ("\nThe build said:\n" + build_errors(log) if log else "")
+    return text + ("\n%s:\n%s" % build_said(log) if log else "")
 
 
 def judge(suite, found):
@@ -130,8 +133,8 @@ def write_report(path, name, stage, verdicts, log, note, score, most):
     if note:
         lines += ["Not all tests were run: %s." % note, ""]
     if log and any(v[4].startswith(NOT_RUN + ": the build") for v in failed):
-        lines += ["The build failed. Its first errors:", ""]
-        lines += ["    " + line for line in build_errors(log).splitlines()] + [""]
+        what, why = build_said(log)
+        lines += [what + ":", ""] + ["    " + line for line in why.splitlines()] + [""]
     ran = [v for v in failed if not v[4].startswith(NOT_RUN)]
     if ran:
         lines += ["Begin with the first of these: it is the most basic one.", ""]
