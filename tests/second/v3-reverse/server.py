@@ -100,9 +100,8 @@ class Server:
             out.line(f"Server sent: {escaped(reply)}")
         return True
 
-    def converse(self, sock):
+    def converse(self, sock, messages):
         """Answers until the client leaves. Gives True if it said `end`."""
-        messages = Messages()
         while True:
             message = messages.next()
             if message:
@@ -117,12 +116,13 @@ class Server:
         """Serves one client. Gives True if the server is to end."""
         sock.setblocking(False)
         name = "('{}', {})".format(*numeric(address))
+        messages = Messages()
         out.line(f"Server connection made with client {name}")
         try:
-            end = self.converse(sock)
+            end = self.converse(sock, messages)
             if end:
                 out.line('Server termination called by "end"')
-            elif not self.stop.called:
+            elif messages.ended or not self.stop.called:
                 out.line(f"Server connection closed by client {name}")
         except TooLong:
             complain(f"message longer than {LONGEST} bytes from {addr(address)}")
