@@ -1341,13 +1341,18 @@ END
   means="a client is let go when it has nothing more to say, but others have: it misses their last words"
   start_probe clients crowd 60 127.0.0.1 "$port" "$welcomed" pause:in "send:last words" pause:said \
     recv:600 expect-eof
+  # Those who have nothing to say are the first that a wrong server lets go.
+  start_probe silent crowd 20 127.0.0.1 "$port" "$welcomed" pause:in recv:600 expect-eof
   wait_for_pause clients in
+  wait_for_pause silent in
   kill -STOP -- "-$server"
   go clients
   wait_for_pause clients said
-  stop_server TERM 60
+  stop_server TERM 80
   go clients
+  go silent
   finish clients
+  finish silent
 }
 
 @test "server: stopping with -b, a client that lags and still sends keeps what it was sent" {
