@@ -26,8 +26,8 @@ struct command_line {
  * and after operands, and end at `--` (POSIX: Utility Syntax Guidelines 10; getopt() would stop at
  * the first operand). They reorder argv's pointers.
  * Return true if the program is to go on. Return false when it has nothing more to do, with
- * line->status 0 after -h or --help (usage on stdout), and 2 after a mistake (the mistake and the
- * usage on stderr). */
+ * line->status 0 after -h or --help (usage on stdout; 1, after one line on stderr, if it cannot be
+ * written), and 2 after a mistake (the mistake and the usage on stderr). */
 bool parse_server(struct command_line *line, int argc, char *argv[]);
 bool parse_client(struct command_line *line, int argc, char *argv[]);
 

@@ -17,8 +17,8 @@ void start_program(void);
  * bytes goes out in one write. Safe in any thread (POSIX: poll(), write(), flockfile()). */
 void say(const char *format, ...);
 
-/* Writes one line to stderr in the same way. Takes what printf() takes, with the program's name in
- * front and no newline at the end. What is longer than 1,000 bytes is cut. */
+/* Writes one line to stderr in the same way. Takes what printf() takes; the caller begins it with
+ * the program's name, and leaves out the newline. What is longer than 1,000 bytes is cut. */
 void complain(const char *format, ...);
 
 /* Returns the exit status of a client that has done its work: EXIT_SUCCESS if all that it printed

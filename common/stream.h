@@ -11,8 +11,9 @@
 int set_blocking(int socket, bool blocking);
 
 /* Sends all of it, although send() may take less than it is given, or be interrupted. On a socket
- * that does not block, it waits for room. Returns 0, or -1 with the errno of send(), EPIPE and
- * ECONNRESET among them: the peer is gone (POSIX: send()). */
+ * that does not block, it waits for room. Returns 0; or -1 with the errno of send(), EPIPE and
+ * ECONNRESET among them: the peer is gone; or with ETIMEDOUT: the program stops, and the peer takes
+ * nothing (POSIX: send()). */
 int send_all(int connection, const void *data, size_t size);
 
 /* Sends as much as the peer takes now, on a socket that does not block. Returns how much, 0 if the
