@@ -328,10 +328,11 @@ END
   bin=$(TMPDIR=/var/tmp mktemp -d)
   start host unshare -m sh -c 'mount -t tmpfs none /tmp && echo ready && exec sleep 300'
   wait_for_line "$dir/host.out" '^ready$'
-  # What ssh does: [-l USER] HOST [--] COMMAND
+  # What ssh does: [-l USER] HOST [--] COMMAND. sshd sets SHELL, which parallel needs there: without it,
+  # the command would not run, and nobody would say so.
   # shellcheck disable=SC2016 # the script expands them
   printf '%s\n' '#!/bin/sh' 'while :; do case $1 in -l) shift 2 ;; -*) shift ;; *) break ;; esac; done' \
-    'shift; [ "$1" != -- ] || shift' "exec nsenter -t $pid -m sh -c \"\$*\"" >"$bin/ssh"
+    'shift; [ "$1" != -- ] || shift' 'export SHELL=/bin/sh' "exec nsenter -t $pid -m sh -c \"\$*\"" >"$bin/ssh"
   chmod +x "$bin/ssh"
   echo "$bin/ssh elsewhere" >"$dir/hosts"
   hand_in right v1.0-single
