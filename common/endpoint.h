@@ -31,9 +31,9 @@ struct addrinfo *look_up(const char *what, const char *host, const char *port);
 /* Writes the line on stderr: `what`, HOST and PORT as the user gave them, and why. */
 void complain_about(const char *what, const char *host, const char *port, const char *why);
 
-/* Returns a socket for an address, with Nagle's algorithm off (RFC 896; RFC 9293, 3.7.4): a small
- * message goes out at once instead of waiting until the one before is acknowledged. The caller
- * closes it. Returns -1 with the errno of socket(). */
+/* Returns a socket for an address, with TCP_NODELAY, which turns Nagle's algorithm off (RFC 896;
+ * RFC 9293, 3.7.4): a small message goes out at once instead of waiting until the one before is
+ * acknowledged. The caller closes it. Returns -1 with the errno of socket() (POSIX: socket()). */
 int open_socket(const struct addrinfo *address);
 
 #endif

@@ -11,11 +11,11 @@
  * Returns -1 after one line on stderr (POSIX: socket(), bind(), listen()). */
 int listen_on(const char *host, const char *port, struct endpoint *bound);
 
-/* What to do after accept() has failed with `error`. Returns true to call it again: one client, or
- * a signal, was the reason. If the process or the system is out of descriptors or memory, that is
- * at first one line on stderr, then *starved, and a pause of 100 ms in which some may become free.
- * Returns false, after one line on stderr, if the listener is of no use any more (POSIX: accept(),
- * ERRORS). */
+/* What to do after accept() has failed with `error`. Returns true to call it again: one client, a
+ * signal, or a shortage of descriptors or memory was the reason. A shortage sets *starved, after
+ * one line on stderr if it was not set; while it is set, each call pauses for 100 ms, in which some
+ * may become free. The caller clears it when the shortage is over. Returns false, after one line on
+ * stderr, if the listener is of no use any more (POSIX: accept(), ERRORS). */
 bool accept_can_go_on(int error, bool *starved);
 
 /* The same without the pause, for a server that has other clients to serve meanwhile. */

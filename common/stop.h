@@ -9,11 +9,12 @@ enum {
     STOP_CLOSE_MS = 500, /* and after that, the time for peers to take it and to close their end */
 };
 
-/* Makes SIGINT and SIGTERM a request to stop. A signal may come between any two instructions, so
- * that asking a flag and then blocking may block for ever; the handler therefore writes to a pipe,
- * and what blocks waits for that pipe too. Returns a descriptor that is readable from the first
- * request on, for poll(); it stays open until the program ends. Returns -1 after one line on
- * stderr. (POSIX: pipe(), sigaction(); XSH 2.4.3, the functions that a handler may call.) */
+/* Makes SIGINT and SIGTERM a request to stop. A signal may come between any two instructions: a
+ * program that looks at a flag and then blocks can miss it, and block for ever. So the handler
+ * writes to a pipe, and what blocks waits for that pipe too. Returns a descriptor that is readable
+ * from the first request on, for poll(); it stays open until the program ends. Returns -1 after one
+ * line on stderr. (POSIX: pipe(), sigaction(); XSH 2.4.3, the functions that a handler may call.)
+ */
 int stop_on_signals(void);
 
 /* Returns how many milliseconds ago a stop was requested, or -1 if it was not. Safe in any thread.
@@ -30,12 +31,14 @@ int stop_time_left(void);
  * XSH 2.4.3). */
 void stop_unblocks(int fd);
 
+/* Both wait, without stop_on_signals() for as long as it takes (POSIX: poll()). */
+
 /* Waits until something can be read or accepted from fd, and returns true. Returns false when a
  * stop is requested and nothing is there to read, or the time for echoing is over. */
 bool wait_readable(int fd);
 
 /* Waits until something can be written to fd, and returns true. Returns false when a stop is
- * requested and the time for echoing is over. Without stop_on_signals(), it just waits. */
+ * requested and the time for echoing is over. */
 bool wait_writable(int fd);
 
 #endif

@@ -39,6 +39,7 @@ static const char USAGE[] =
     "  -q           do not show what is sent and received\n"
     "  -h, --help   show this\n";
 
+/* As much as one recv() takes. */
 enum { PIECE_SIZE = 64 * 1024 };
 
 struct connection {
@@ -156,12 +157,12 @@ static void exchange(struct client *client, unsigned i)
 
     if (connection->sent < size) {
         ssize_t sent =
-            send(client->polled[i].fd, message + connection->sent, size - connection->sent, 0);
-        if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            send_some(client->polled[i].fd, message + connection->sent, size - connection->sent);
+        if (sent == -1) {
             close_failed(client, i, errno);
             return;
         }
-        connection->sent += sent > 0 ? (size_t)sent : 0;
+        connection->sent += (size_t)sent;
     }
     if (connection->sent == size)
         client->polled[i].events = POLLIN; /* it would be writable all the time */
@@ -283,6 +284,7 @@ int main(int argc, char *argv[])
     struct addrinfo *addresses = find_addresses(line.host, line.port);
     if (addresses == NULL)
         return EXIT_FAILURE;
+    /* Without enough of them none is opened, and the last line says so: on 0 of N. */
     int result = enough_descriptors(client.count) ? run(&client, addresses) : 0;
     freeaddrinfo(addresses);
     if (result == -1)

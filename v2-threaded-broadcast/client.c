@@ -31,6 +31,7 @@ static const char USAGE[] =
     "  HOST, PORT  the server (127.0.0.1 65432)\n"
     "  -h, --help  show this\n";
 
+/* As much as one read() or recv() takes, and the longest line that goes out whole. */
 enum { PIECE_SIZE = 64 * 1024 };
 
 struct client {

@@ -86,7 +86,7 @@ struct room {
 
 /* Waits for a client. Returns its connection, which the caller closes, and its name in `peer`; or
  * -1 if a stop is requested, or if the listener is of no use any more, after one line on stderr.
- * *starved tells whether the last attempt found too few resources. */
+ * *starved: a shortage was reported, and clients may still wait because of it. */
 static int accept_connection(int listener, struct endpoint *peer, bool *starved)
 {
     while (wait_readable(listener)) {
@@ -113,6 +113,7 @@ static int make_room(struct room *room)
     if (room->count < room->capacity)
         return 0;
     size_t capacity = room->capacity == 0 ? 64 : room->capacity * 2;
+    /* polled has one more entry: the request to stop. */
     struct pollfd *polled = realloc(room->polled, (capacity + 1) * sizeof *polled);
     if (polled == NULL)
         return -1;
@@ -131,7 +132,7 @@ static bool send_rest(struct client *client, const char *message, size_t size)
 {
     ssize_t sent = send_records(client->connection, message + client->sent, size - client->sent);
 
-    /* It must not miss a part and hear the rest. In the end of a stop our half has ended already,
+    /* It must not miss a part and hear the rest. At the end of a stop our half has ended already,
      * and the client may still be taking what was sent before. */
     if (sent == -1 && stop_time_left() != 0)
         (void)shutdown(client->connection, SHUT_RDWR);
@@ -287,8 +288,9 @@ static void *run_thread(void *argument)
     (void)pthread_mutex_unlock(&client->room->lock);
     serve_client(client);
     bool must_join = leave_room(client, &to_join);
+    /* Without a stop, FIN was read and no input is unread, or the client is gone. */
     if (stop_time_left() == -1)
-        (void)close(client->connection); /* the client has ended its half: no input is unread */
+        (void)close(client->connection);
     else
         close_gently(client->connection, STOP_CLOSE_MS);
     say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
@@ -398,6 +400,7 @@ int main(int argc, char *argv[])
     (void)pthread_attr_init(&room.thread_attributes);
     (void)pthread_attr_setstacksize(&room.thread_attributes, STACK_SIZE);
 
+    /* The contract's lines and blank lines; listen_on() does what the last two announce. */
     say("[+] Open port %s", line.port);
     say("[+] Broadcast option: %s\n", line.broadcast ? "True" : "False");
     say("[+] Created socket");

@@ -26,7 +26,7 @@ static const char USAGE[] =
     "  HOST, PORT  the server (localhost 7200)\n"
     "  -h, --help  show this\n";
 
-/* The longest message that the server takes. */
+/* The longest message that the server takes, in bytes, without its ending. */
 enum { MESSAGE_SIZE = 65536 };
 
 struct line {

@@ -31,8 +31,8 @@ static const char USAGE[] =
     "  -q          do not show what is received and sent\n"
     "  -h, --help  show this\n";
 
-/* The longest message. Without a limit, a client that never ends its line could make the server
- * keep more and more of it. */
+/* The longest message, in bytes, without its ending. With no limit, a client that never ends its
+ * line could make the server keep more and more of it. */
 enum { MESSAGE_SIZE = 65536 };
 
 /* Received and not answered yet: a whole message with its ending "\r\n" has room. */
@@ -44,12 +44,12 @@ struct input {
 /* What becomes of a connection. */
 enum outcome { GOES_ON, CLIENT_LEFT, MESSAGE_TOO_LONG, END_RECEIVED, STOP_REQUESTED };
 
-/* After end, so long for the client to take what is on its way to it. */
+/* Before a connection is closed, its client has so long to take what is on its way to it. */
 enum { CLOSE_MS = 1000 };
 
 /* Waits for a client. Returns its connection, which the caller closes, and its name in `peer`; or
  * -1 if a stop is requested, or if the listener is of no use any more, after one line on stderr.
- * *starved tells whether the last attempt found too few resources. */
+ * *starved: a shortage was reported, and clients may still wait because of it. */
 static int accept_connection(int listener, struct endpoint *peer, bool *starved)
 {
     while (wait_readable(listener)) {
@@ -93,6 +93,7 @@ static void reverse(char *text, size_t size)
 {
     size_t length;
 
+    /* In ASCII each character is one byte: there is nothing to do twice. */
     for (size_t i = is_ascii(text, size) ? size : 0; i < size; i += length) {
         length = utf8_length((const unsigned char *)text + i, size - i);
         if (length == 0 || length == UTF8_UNFINISHED)
@@ -157,7 +158,7 @@ static enum outcome answer_messages(struct input *input, size_t received, bool q
     return outcome;
 }
 
-/* Answers messages until the connection has an end. Returns how it came to it. */
+/* Answers messages until the connection ends. Returns why it has. */
 static enum outcome serve_client(int connection, bool quiet)
 {
     static struct input input;
@@ -222,7 +223,7 @@ int main(int argc, char *argv[])
         stop_unblocks(-1);
         if (outcome == MESSAGE_TOO_LONG)
             complain("server: message longer than %d bytes from %s", MESSAGE_SIZE, peer.address);
-        /* What is pipelined behind `end` is unread: close alone could cost the client its `dne`. */
+        /* What came behind `end` is unread: close alone could cost the client its `dne`. */
         close_gently(connection, CLOSE_MS);
         if (outcome == CLIENT_LEFT)
             say("Server connection closed by client ('%s', %s)", peer.host, peer.port);
