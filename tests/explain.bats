@@ -8,13 +8,13 @@
 bats_require_minimum_version 1.8.0
 
 # Leaves out what differs from run to run, or from machine to machine: ports, directories, times,
-# where in the suites it failed, whether a peer that has left resets, and what a server has printed
-# in the moment in which the test failed.
+# where in the suites it failed, whether a peer that has left resets, and what a server has printed,
+# or whether it has ended, in the moment in which the test failed.
 normalize() {
   sed -E -e '/^\(from function|^ from function|^[( ]in test file/d' \
     -e "s/(127\.0\.0\.1[ :]|127\.0\.0\.1', |[Pp]ort |127\.0\.0\.1 : )[1-9][0-9]+/\1PORT/g" \
     -e 's,/[^ ]*/mutant/,,g' -e 's/(for|within) [0-9]+ s$/\1 N s/' \
-    -e 's/Broken pipe|Connection reset by peer/(the peer has left)/' |
+    -e "/^  the (server|client)'s exit status:/d" -e 's/Broken pipe|Connection reset by peer/(the peer has left)/' |
     awk '/^  the server printed:/ { print; printed = 1; next }
       printed && (/^    / || !NF) { next }
       { printed = 0; print }'

@@ -282,10 +282,12 @@ to do    0 of   2  Two
 next: it is [fast]
   it is slow
     got: 1 s
-    read: man 2 recv, man 2 send: RETURN VALUE
+    read: LESSON.md, \"Run it\"
 
 This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
 2 of 5 tests pass"
+  run_outside env SERVER="python3 'my server.py'" "$dir/lab/tests/lab/progress" v1.1-multiconn
+  assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats"
   run_outside "$dir/lab/tests/lab/progress" --all v1.1-multiconn
   assert_failure
   assert_line '..!.!'

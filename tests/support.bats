@@ -264,12 +264,21 @@ refuses() { # COMMAND...
   assert_output --partial 'line-buffered'
 }
 
-@test "start_server explains that another line came than the ready line" {
-  LIMIT=1
+@test "start_server explains that another line came than the ready line, and does not wait for all of its time" {
+  LIMIT=60
   stub_server <<<'echo "Listening on 127.0.0.1:1234"; exec sleep 1000'
+  local began=$SECONDS
   refuses start_server
   assert_output --partial 'got: Listening on 127.0.0.1:1234'
   assert_output --partial 'the ready line differs'
+  [ "$SECONDS" -lt $((began + 30)) ]
+}
+
+@test "start_server waits for a server that says several lines, one after another" {
+  # shellcheck disable=SC2016 # the stub expands it
+  stub_server <<<'for line in 1 2 3; do echo $line; sleep 1.5; done; echo "Server listens on 127.0.0.1:9"; exec sleep 1000'
+  start_server
+  [ "$port" -eq 9 ]
 }
 
 @test "a byte that is no text is told from the text that looks like it" {
@@ -325,6 +334,41 @@ refuses() { # COMMAND...
   client_command=(sh -c 'trap "" TERM; while :; do sleep 1; done')
   refuses run_client
   assert_output --partial 'the client does not end'
+}
+
+@test "wait_for_line waits no longer for a program that has ended, and shows how it did" {
+  local LIMIT=60 began=$SECONDS
+  client_command=(sh -c 'echo first; echo "client: no" >&2; exit 3')
+  start_client
+  wait_for_line "$client_out" '^first$'
+  refuses wait_for_line "$client_out" '^second$' "that it did not say it"
+  assert_line '  on stderr: client: no'
+  assert_line "  the program's exit status: 3"
+  assert_line '  it usually means: that it did not say it'
+  [ "$SECONDS" -lt $((began + 30)) ]
+}
+
+@test "a server that crashed in the middle is explained with that, not with what else the test looks for" {
+  means="the server waits for more"
+  stub_server <<<'echo "Server listens on 127.0.0.1:1"; read -r line; kill -SEGV $$'
+  mkfifo "$dir/in"
+  stdin_file=$dir/in start_server
+  echo >"$dir/in"
+  wait_until is_gone "$server"
+  fake_server close # the other end of the connection
+  probe connect 127.0.0.1 "$port" expect:hello >"$dir/said" && fail "it should have failed" # run would not know how it ended
+  assert_line_in "$dir/said" "^  the server's exit status: 139$"
+  assert_line_in "$dir/said" '^  it usually means: it crashed .SIGSEGV'
+}
+
+@test "a connection that ended too early is explained with that, and with what else the test looks for" {
+  means="the server waits for more"
+  fake_server recv:5 close
+  refuses probe connect 127.0.0.1 "$port" ask:hello
+  assert_output --partial 'it usually means: the connection was closed before all that was owed had been sent, or the program has ended; or, in this test: the server waits for more'
+  fake_server recv:5 pause
+  refuses probe connect 127.0.0.1 "$port" silence:1 ask:hello
+  assert_output --partial 'it usually means: the server waits for more'
 }
 
 @test "wait_for_exit gives the status, and explains when there is none" {

@@ -193,15 +193,8 @@ assert_nobody_dropped() {
 
 @test "server: without operands it listens on 127.0.0.1 port 65432" {
   start server "${server_command[@]}"
-  server_out=$dir/server.out
-  server_err=$dir/server.err
-  either() { # the port may be in use on this machine: the message names it just as well
-    has_line "$server_out" '^\[\+\] Listening \| IP 127\.0\.0\.1 Port 65432$' ||
-      has_line "$server_err" '^server: cannot listen on 127\.0\.0\.1:65432: .'
-  }
-  wait_until either || explain "the default address is not used" \
-    "expected" "[+] Listening | IP 127.0.0.1 Port 65432" "got" "$(show_lines "$server_out")" \
-    "on stderr" "$(show_lines "$server_err")"
+  assert_uses_address server '^\[\+\] Listening \| IP 127\.0\.0\.1 Port 65432$' \
+    '^server: cannot listen on 127\.0\.0\.1:65432: .'
 }
 
 @test "server: one operand is the port, and the host stays 127.0.0.1" {

@@ -8,6 +8,13 @@ function as_regex(name) {
   return "^" name "$"
 }
 
+# A variable of the environment as the shell takes it in front of a command, or nothing.
+function assignment(name, value) {
+  value = ENVIRON[name]
+  gsub(/'/, "'\\''", value)
+  return value == "" ? "" : name "='" value "' "
+}
+
 # The suite: its groups and their tests. Group 0 is what stands in front of the first title.
 FNR == NR && /^# ---- .* ----$/ { title[++groups] = substr($0, 8, length($0) - 12) }
 FNR == NR && /^@test "/ { size[groups + 0]++; tests++ }
@@ -39,8 +46,8 @@ END {
         passed[i], size[i], i ? title[i] : "Tests"
   if (next_test != "") {
     sub(/^not ok [0-9]+ /, "", next_test)
-    printf "\nnext: %s\n%s\nThis test alone: bats --filter '%s' %s\n", next_test, explanation,
-      as_regex(next_test), suite
+    printf "\nnext: %s\n%s\nThis test alone: %sbats --filter '%s' %s\n", next_test, explanation,
+      assignment("SERVER") assignment("CLIENT"), as_regex(next_test), suite
   }
   printf "%d of %d tests pass", all_passed, tests
   if (skipped) printf ", %d of them skipped on this machine", skipped

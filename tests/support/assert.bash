@@ -29,16 +29,19 @@ explain_line() { # NAME VALUE
 where_to_read() { # DESCRIPTION
   case $1 in
     *NUL* | *'every byte'*) echo 'v1.0-single/README.md, "A NUL is a byte"; man 2 recv: RETURN VALUE' ;;
-    *' help '* | *help:* | *'the usage'* | *operand* | *option* | *' -- '* | *'-q may'* | *'-b may'* | *' port that is'* | *' port is'* | *'is refused with exit 2'*)
+    *' help '* | *help:* | *'the usage'* | *operand* | *option* | *' -- '* | *'-q may'* | *'-b may'* | *' port that is'* | *' port is'* | *' a port with'* | \
+      *'leading zeros'* | *'--q is'* | *'is refused with exit 2'*)
       echo "common/cli.h; man 3 strtol: NOTES; POSIX, XBD 12.2: Utility Syntax Guidelines" ;;
     *EINTR* | *'and continued'*) echo "man 7 signal: Interruption of system calls and library functions" ;;
     *escriptors* | *'out of threads'* | *'open files'*) echo "common/listen.h; man 2 accept: ERRORS; man 2 getrlimit" ;;
     *'ready line'* | *'in the file as soon'*) echo "common/program.h; man 3 setvbuf" ;;
-    *'nobody reads its output'* | *'disk'*)
+    *'started with'*'closed'*) echo "common/program.h; man 2 open: the lowest-numbered descriptor" ;;
+    *backlog*) echo "common/listen.h; man 2 listen" ;;
+    *'nobody reads its output'* | *'that nobody reads'* | *'disk'*)
       echo 'v1.0-single/README.md, "The reader of your output has left"; man 2 write: ERRORS' ;;
     *'end of input'*) echo 'v2-threaded-broadcast/README.md, "Half a farewell"; man 2 shutdown' ;;
     *SIGPIPE*) echo "common/program.h; man 2 send: EPIPE, MSG_NOSIGNAL; man 7 signal" ;;
-    *SIGINT* | *SIGTERM* | *' stops '* | *'stops it'* | *topping* | *'a signal'* | *'the signal'*)
+    *SIGINT* | *SIGTERM* | *' stops '* | *' it stops' | *'signals stop'* | *'stops it'* | *topping* | *'a signal'* | *'the signal'*)
       echo 'common/stop.h; man 2 sigaction; v2-threaded-broadcast/README.md, "A thread that waits cannot see a flag"' ;;
     *'restarted'*) echo 'v3-reverse/README.md, "The port that is still busy"; man 7 socket: SO_REUSEADDR' ;;
     *'that closes '* | *'that half-closes first'*)
@@ -47,10 +50,11 @@ where_to_read() { # DESCRIPTION
     *'every address'* | *localhost* | *IPv6*) echo "common/connect.h; man 3 getaddrinfo" ;;
     *terminal* | *' shown '* | *UTF-8* | *haracter*)
       echo 'common/text.h; RFC 3629; v3-reverse/README.md, "Characters are not bytes"' ;;
-    *half-close* | *'last bytes'* | *'last answers'* | *' dne'*)
+    *half-close* | *'before it stopped'* | *'behind end'* | *'after end'* | *'last bytes'* | *'last answers'* | *' dne'*)
       echo "common/stream.h: close_gently(); man 2 shutdown; RFC 9293, 3.6" ;;
     *reset* | *vanish* | *leave*) echo "man 2 recv and man 2 send: ECONNRESET, EPIPE; RFC 9293, 3.5.2" ;;
-    *'not read'* | *'holds up'* | *spin* | *'at once'*)
+    *'not read'* | *'holds up'* | *'hold up'* | *spin* | *'at once'* | *'one client after another'* | *'second client'* | \
+      *'several clients send'*)
       echo 'v1.1-multiconn/README.md, "One blocking socket is enough"; man 2 poll' ;;
     *thread* | *'each client'* | *'many clients'*)
       echo 'v2-threaded-broadcast/README.md, "One buffer for all threads"; man 7 pthreads' ;;
@@ -60,8 +64,9 @@ where_to_read() { # DESCRIPTION
         v3*) echo 'v3-reverse/README.md, "What recv returned is a message"; man 7 tcp' ;;
         *) echo 'v1.0-single/README.md, "One recv is not enough"; man 2 recv, man 2 send: RETURN VALUE' ;;
       esac ;;
-    *line\ by\ line* | *-q* | *transcript*) echo "$STAGE/README.md, \"Run it\"" ;;
-    *) echo 'v1.0-single/README.md, "One recv is not enough"; man 2 recv, man 2 send: RETURN VALUE' ;;
+    *bytes* | *' MB '* | *pieces* | *'slow reader'* | *' echo '* | *echoes* | *echoed*)
+      echo 'v1.0-single/README.md, "One recv is not enough"; man 2 recv, man 2 send: RETURN VALUE' ;;
+    *) echo "$STAGE/README.md, \"Run it\"" ;;
   esac
 }
 
@@ -92,6 +97,19 @@ guess_step_mistake() { # MESSAGE
   esac
 }
 
+# The same, with what the test itself says of its failure. That speaks of bytes that are wrong or do not
+# come; a connection that has ended may have another cause.
+meaning_of_step() { # MESSAGE
+  local guess
+  guess=$(guess_step_mistake "$1")
+  case $1 in
+    *'nothing for '* | *'the time is up'*) echo "${means:-$guess}" ;;
+    *refused* | *reset* | *'roken pipe'* | *'the end of the stream'* | *'ended the stream'*)
+      echo "$guess${means:+${guess:+; or, in this test: }$means}" ;;
+    *) echo "${means:-$guess}" ;;
+  esac
+}
+
 # If a probe was in the middle of an exchange or a roundtrip: the names of what it sent and got.
 exchanged_files() { # NAME
   sed -nE 's/^probe: step [0-9]+, ([0-9]+\/)?(exchange|roundtrip):([^:]*):([^:]+)(:[0-9]+)?: .*/\3 \4/p' "$dir/$1.err"
@@ -119,11 +137,13 @@ show_steps() { # NAME MESSAGE
 
 # Tells what a step of the probe expected, and what the programs under test printed.
 explain_probe() { # NAME
-  local message sent="" received="" what="a client of your server"
+  local message sent="" received="" what="a client of your server" server_end client_end
   message=$(cat "$dir/$1.err")
   message=${message:-"it waits still, and has not got as far as it should"}
   ! head -n 1 "$dir/$1.steps" | grep -q '^listen' || what="the server that your client talked to"
   read -r sent received <<<"$(exchanged_files "$1")" || true
+  status_of_end "${server:-}" && server_end=$status
+  status_of_end "${client:-}" && client_end=$status
   explain "$what did not see what it expected" \
     "what it did (tests/support/probe.c lists the steps)" \
     "$(without_paths "$(show_steps "$1" "$message")")" \
@@ -132,7 +152,8 @@ explain_probe() { # NAME
     "came back" "$([ -z "$received" ] || show_difference "$sent" "$received" "$received")" \
     "the server printed" "$(show_printed server out)" "and on stderr" "$(show_printed server err)" \
     "the client printed" "$(show_printed client out)" "the client's stderr" "$(show_printed client err)" \
-    "it usually means" "${means:-$(guess_step_mistake "$message")}"
+    "the server's exit status" "${server_end:-}" "the client's exit status" "${client_end:-}" \
+    "it usually means" "$(meaning_of_status "${server_end:-${client_end:-0}}" || meaning_of_step "$message")"
 }
 
 # What a program under test has printed, if it runs in this test; a probe of that name is none.
@@ -274,14 +295,14 @@ assert_nothing_in() { # FILE [MEANING]
 assert_status() { # EXPECTED [MEANING]
   local meaning
   [ "$status" -ne "$1" ] || return 0
-  meaning=$(meaning_of_status "$status")
+  meaning=$(meaning_of_status "$status") || meaning=${2:-}
   explain "the exit status is wrong" "expected" "$1" "got" "$status" \
     "stdout of the server" "$(show_printed server out)" "stderr of the server" "$(show_printed server err)" \
     "stdout of the client" "$(show_printed client out)" "stderr of the client" "$(show_printed client err)" \
-    "it usually means" "${meaning:-${2:-}}"
+    "it usually means" "$meaning"
 }
 
-# What an exit status says by itself.
+# What an exit status says by itself. Fails if it says nothing.
 meaning_of_status() { # STATUS
   case $1 in
     126 | 127) echo "it could not be run: is it built, and is the path right?" ;;
@@ -290,5 +311,6 @@ meaning_of_status() { # STATUS
     135 | 136 | 138 | 139) echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong" ;;
     141) echo "it died of SIGPIPE: a write to a peer or reader that is gone ends the process, unless SIGPIPE is ignored" ;;
     99) echo "a sanitizer has found a mistake; see below" ;;
+    *) return 1 ;;
   esac
 }

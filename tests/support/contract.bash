@@ -17,7 +17,12 @@ assert_client_refuses() { # ARGUMENT...
 }
 
 assert_refused() { # PROGRAM COMMAND_LINE STDOUT STDERR
-  assert_status 2 "the command line ($2) is wrong: it is refused with exit status 2. atoi() takes everything; strtol() takes blanks, signs and what stands behind the digits"
+  local hint=
+  case $BATS_TEST_DESCRIPTION in
+    *' port '* | *NUM_CLIENTS*)
+      hint=". atoi() takes everything; strtol() takes blanks, signs and what stands behind the digits" ;;
+  esac
+  assert_status 2 "the command line ($2) is wrong: it is refused with exit status 2$hint"
   assert_nothing_in "$3" "mistakes and the usage go to stderr"
   assert_line_in "$4" "^$1: ." "the message begins with the program's name"
   assert_line_in "$4" '[Uu]sage: ' "the usage follows the message"
@@ -37,6 +42,25 @@ assert_help() { # STDOUT STDERR
   assert_status 0 "asking for help is no mistake"
   assert_line_in "$1" '[Uu]sage: ' "help that was asked for goes to stdout"
   assert_nothing_in "$2"
+}
+
+# What it means when an operand that is not given has no default, or one that is given another use.
+DEFAULTS="what is not given has a default, and what is given stands in its place. C: the first operand is argv[1] only if argc > 1, and options come before it"
+
+# Expects that the program that was started says which address it uses; or why it cannot, as its port
+# may be in use on this machine, or nobody may listen there.
+assert_uses_address() { # PROGRAM LINE COMPLAINT
+  local out=$dir/$1.out err=$dir/$1.err line=$2 complaint=$3
+  has_said_it() {
+    has_line "$out" "$line" || has_line "$err" "$complaint"
+  }
+  has_said_it_or_is_gone() {
+    has_said_it || is_gone "$pid"
+  }
+  wait_until has_said_it_or_is_gone || true
+  has_said_it || explain "the default address is not used" "expected a line like" "$line" \
+    "or on stderr" "$complaint" "got" "$(show_lines "$out")" "on stderr" "$(show_lines "$err")" \
+    "it usually means" "$DEFAULTS"
 }
 
 # Runs the server on a port that may be in use on this machine: the message names it just as well.

@@ -33,6 +33,7 @@ start() { # NAME COMMAND...
   pid=$!
   set +m
   groups+=("$pid")
+  echo "$pid" >"$dir/$name.pid"
 }
 
 # The processes of a group that still run (zombies do not).
@@ -83,15 +84,30 @@ has_line() { # FILE REGEX
   printf '\001' | cat "$1" - 2>/dev/null | LC_ALL=C grep -aE -e "$2" >/dev/null
 }
 
-# Waits until a line of FILE matches. Fails, showing the file, when none does in time.
+# Waits until a line of FILE matches. Fails, showing the file, when none does in time, or when the
+# program that start() let write it has ended.
 wait_for_line() { # FILE REGEX [MEANING]
-  wait_until has_line "$1" "$2" && return
+  local writer errors=${1%.*}.err
+  writer=$(cat "${1%.*}.pid" 2>/dev/null || echo $$)
+  wait_until has_line_or_is_gone "$1" "$2" "$writer" || true
+  ! has_line "$1" "$2" || return 0
+  status_of_end "$writer" || status=
   explain "a line is missing" "expected a line like" "$2" "got" "$(show_lines "$1")" \
+    "on stderr" "$([ ! -s "$errors" ] || show_lines "$errors")" "the program's exit status" "$status" \
     "it usually means" "${3:-}"
 }
 
 is_gone() { # PID
   ! kill -0 "$1" 2>/dev/null
+}
+
+# Sets $status to the exit status of a program that start() has started, if it has failed. Fails if it
+# has not, still runs, or was waited for already.
+status_of_end() { # PID
+  [ -n "$1" ] && is_gone "$1" || return 1
+  status=0
+  wait "$1" 2>/dev/null || status=$?
+  [ "$status" -gt 0 ] && [ "$status" -ne 127 ]
 }
 
 has_line_or_is_gone() { # FILE REGEX PID
@@ -131,9 +147,21 @@ start_server_on() { # ARGUMENT...
   server=$pid
   server_out=$dir/server.out
   server_err=$dir/server.err
-  wait_until has_line_or_is_gone "$server_out" "$(ready_regex)" "$server" || true
+  printed=0 silent_from=$SECONDS
+  wait_until is_ready_or_never_will_be || true
   has_line "$server_out" "$(ready_regex)" || explain_not_ready "$@" || return 1
   port=$(LC_ALL=C grep -aE -e "$(ready_regex)" "$server_out" | sed -n '1s/.*[^0-9]//p')
+}
+
+# Whether to wait for the ready line no longer: it is there, the server is gone, or has said something
+# else and then nothing for three seconds. Otherwise a ready line with one wrong word would make each
+# test wait for all of its time.
+is_ready_or_never_will_be() {
+  local size
+  ! has_line_or_is_gone "$server_out" "$(ready_regex)" "$server" || return 0
+  size=$(size_of "$server_out")
+  [ "$size" -eq "$printed" ] || printed=$size silent_from=$SECONDS
+  [ "$printed" -gt 0 ] && [ $((SECONDS - silent_from)) -gt $((3 * SLOWNESS)) ]
 }
 
 # Says why there is no ready line: the server has ended, says nothing, or says something else. Fails.
@@ -145,8 +173,8 @@ explain_not_ready() { # ARGUMENT...
     wait "$server" 2>/dev/null || status=$?
     title="the server ended before it was ready"
     how="exit status $status"
-    meaning=$(meaning_of_status "$status")
-    meaning=${meaning:-"its first socket calls failed, or it ends without serving; its stderr should say why"}
+    meaning=$(meaning_of_status "$status") ||
+      meaning="its first socket calls failed, or it ends without serving; its stderr should say why"
   elif [ ! -s "$server_out" ]; then
     meaning="the ready line is never printed, or stays in a buffer: stdout into a file is not line-buffered by itself. C: setvbuf(stdout, NULL, _IOLBF, BUFSIZ), or fflush(stdout) behind each line. Python: python3 -u, or print(..., flush=True)"
   fi
