@@ -27,8 +27,11 @@ int try_to_connect(int connection, const struct addrinfo *address)
             errno = error;
             return -1;
         }
-        if (connect(connection, address->ai_addr, address->ai_addrlen) == 0 || errno == EISCONN)
-            return 0;
+        if (connect(connection, address->ai_addr, address->ai_addrlen) == 0 || errno == EISCONN) {
+            if (!is_connected_to_itself(connection))
+                return 0;
+            errno = ECONNREFUSED;
+        }
         if (errno == EALREADY)
             errno = EINPROGRESS;
         if (errno != EINTR)

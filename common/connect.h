@@ -18,9 +18,10 @@ int complain_about_server(int error);
  * one line on stderr. */
 struct addrinfo *find_addresses(const char *host, const char *port);
 
-/* Connects a socket to an address. Returns 0, or -1 with the errno of connect(). EINPROGRESS: call
- * it again when the socket is writable, to finish (POSIX: connect()). A signal does not stop a
- * connect(), only the waiting for it: after EINTR it is called again. */
+/* Connects a socket to an address. Returns 0, or -1 with the errno of connect(); ECONNREFUSED, too,
+ * if it got connected to itself, as nobody listens there. The socket is then of no use any more.
+ * EINPROGRESS: call it again when the socket is writable, to finish (POSIX: connect()). A signal
+ * does not stop a connect(), only the waiting for it: after EINTR it is called again. */
 int try_to_connect(int connection, const struct addrinfo *address);
 
 #endif

@@ -50,6 +50,7 @@ void start_program(void)
 {
     fill_standard_descriptors();
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     raise_open_file_limit();
 }

@@ -677,6 +677,12 @@ Server closes connection to $peer
 END
 }
 
+@test "server: an urgent byte is a byte like any other" {
+  means="recv() leaves out an urgent byte (send() with MSG_OOB) where SO_OOBINLINE is not set"
+  start_server
+  probe connect 127.0.0.1 "$port" ask:abc urgent:X expect:X ask:def half-close expect-eof
+}
+
 # ---- The server and bad clients ----
 
 # bats test_tags=points:10
@@ -843,14 +849,8 @@ END
 }
 
 @test "server: it goes on serving when nobody reads its output any more" {
-  mkfifo "$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  local ready
-  exec 5<"$dir/output"
-  read -r ready <&5
+  start_server_into_pipe
   exec 5<&- # as head -1 does
-  port=${ready##*:}
   means="a write to a closed pipe raises SIGPIPE, which ends the process unless it is ignored"
   probe connect 127.0.0.1 "$port" ask:hello ask:again half-close expect-eof
   wait_for_exit "$server"
@@ -897,6 +897,16 @@ END
   prlimit --pid "$server" --nofile=200:
   finish client
   assert_server_done
+}
+
+@test "server: it goes on serving when its log may not grow any more" {
+  means="a write beyond the limit on the size of files raises SIGXFSZ, which ends a process that does not ignore it"
+  limit_file_size "${server_command[@]}"
+  server_command=("${limited[@]}")
+  head -c 3000 /dev/zero >"$dir/in"
+  start_server
+  probe connect 127.0.0.1 "$port" "ping:$dir/in" half-close expect-eof
+  assert_log_is_full
 }
 
 # ---- The client ----
@@ -1211,6 +1221,12 @@ END
   finish fake
   means="the socket got descriptor 2, and what is printed on stderr goes to the server"
   assert_same_bytes "$dir/sent" "$dir/received"
+}
+
+@test "client: where nobody listens, it is refused, and never connected to itself" {
+  isolate_client
+  run_client 127.0.0.1 50000
+  assert_client_fails '^client: cannot connect to 127\.0\.0\.1:50000: Connection refused$' "$means"
 }
 
 # ---- Both together ----

@@ -849,6 +849,12 @@ Server stops after 1 connections
 END
 }
 
+@test "server: an urgent byte is a byte like any other" {
+  means="recv() leaves out an urgent byte (send() with MSG_OOB) where SO_OOBINLINE is not set"
+  start_server
+  visit ask:abc urgent:X expect:X ask:def half-close expect-eof
+}
+
 # ---- The server and many clients ----
 
 # bats test_tags=points:10
@@ -1261,6 +1267,22 @@ END
   wait_for_exit "$server"
 }
 
+@test "server: what it has sent before it stopped is not lost, however late the client takes it" {
+  # Much more has come than it could echo, and it may not close with that unread.
+  head -c 1000003 /dev/urandom >"$dir/sent"
+  start_server -q
+  start_visit client rcvbuf:4096 "flood-file:$dir/sent" pause "recv-all:$dir/received"
+  wait_for_pause client
+  assert_server_stops
+  means="close() with unread input resets the connection, and what the client has not read yet is lost"
+  go client
+  finish client
+  cat "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" |
+    head -c "$(size_of "$dir/received")" >"$dir/echo"
+  [ -s "$dir/received" ]
+  assert_same_bytes "$dir/echo" "$dir/received"
+}
+
 # ---- The server and the system ----
 
 @test "server: it can be restarted on its port at once" {
@@ -1318,14 +1340,8 @@ END
 }
 
 @test "server: it goes on serving when nobody reads its output any more, and stops as always" {
-  mkfifo "$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  local ready
-  exec 5<"$dir/output"
-  read -r ready <&5
+  start_server_into_pipe
   exec 5<&- # as head -1 does
-  port=${ready##*:}
   assert_still_serves "a write to a closed pipe raises SIGPIPE, which ends the process unless it is ignored"
   assert_still_serves "the server gives up when it cannot print: the output is lost, the service is not"
   kill -TERM -- "-$server"
@@ -1480,15 +1496,8 @@ END
 }
 
 @test "server: it goes on serving, and stops, when its output is a pipe that is full and that nobody reads" {
-  mkfifo "$dir/output"
-  exec 5<>"$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  local line before took
-  while read -r line <&5; do
-    case $line in *[Ll]isten*[0-9] | *"from port "*) break ;; esac
-  done
-  port=${line##*[!0-9]}
+  local before took
+  start_server_into_pipe
   "$timeout_command" 1 cat /dev/zero >"$dir/output" || true # the pipe is full
   means="write() waits until somebody reads the pipe: the output may be lost, the service may not" \
     visit ask:hello half-close expect-eof
@@ -1501,6 +1510,17 @@ END
   assert_status 0 "the output is lost, the service is not"
   [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to stop" "expected" "2 s at most" \
     "got" "$took ms" "it usually means" "each line waits for a reader that does not come"
+}
+
+@test "server: it goes on serving when its log may not grow any more" {
+  means="a write beyond the limit on the size of files raises SIGXFSZ, which ends a process that does not ignore it"
+  limit_file_size "${server_command[@]}"
+  server_command=("${limited[@]}")
+  head -c 3000 /dev/zero >"$dir/in"
+  start_server
+  visit "ping:$dir/in"
+  assert_still_serves "$means"
+  assert_log_is_full
 }
 
 # ---- The client ----
@@ -1906,6 +1926,13 @@ END
   run_client -q 127.0.0.1 "$port" 1 hello
   assert_echoed 0 1
   assert_one_line "$client_err" '^client: connection 1: connection closed by server$' "-q leaves out the lines on sending and receiving, and only those"
+}
+
+@test "client: where nobody listens, it is refused, and never connected to itself" {
+  isolate_client
+  run_client 127.0.0.1 50000 1 hello
+  assert_client_fails '^client: connection 1: Connection refused$' "$means"
+  assert_line_in "$client_out" '^Client echoed on 0 of 1 connections$' 
 }
 
 # ---- Both together ----

@@ -820,6 +820,12 @@ END
   assert_line_in "$server_out" "^\[-\] Connection closed \| IP \[?::1\]? Port $client_port\$"
 }
 
+@test "server: an urgent byte is a byte like any other" {
+  means="recv() leaves out an urgent byte (send() with MSG_OOB) where SO_OOBINLINE is not set"
+  start_server
+  probe connect 127.0.0.1 "$port" "$welcomed" ask:abc urgent:X expect:X ask:def half-close expect-eof
+}
+
 # ---- With -b: everybody hears everybody ----
 
 # bats test_tags=points:10
@@ -1423,6 +1429,25 @@ END
   done
 }
 
+@test "server: stopping with -b, a client that reads nothing does not cost the others what has arrived" {
+  head -c 60000 /dev/zero >"$dir/much"
+  start_server -b
+  start_probe stalled connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" pause
+  start_probe listener connect 127.0.0.1 "$port" "$welcomed" pause send:one\\n wait:50 send:two\\n pause:said \
+    "recv-all:$dir/heard"
+  wait_for_pause stalled
+  wait_for_pause listener
+  probe connect 127.0.0.1 "$port" "$welcomed" "send-file:$dir/much" "recv:60000:$dir/echo" pause </dev/null
+  go listener
+  wait_for_pause listener said
+  kill -TERM -- "-$server"
+  go listener
+  finish listener
+  means="one who takes nothing held up the broadcast until the time for the stop was over"
+  assert_line_in "$dir/heard" 'one$'
+  assert_line_in "$dir/heard" '^two$'
+}
+
 # ---- The server and the system ----
 
 @test "server: it can be restarted on its port at once" {
@@ -1480,16 +1505,8 @@ END
 }
 
 @test "server: it goes on serving when nobody reads its output any more" {
-  mkfifo "$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  local line
-  exec 5<"$dir/output"
-  while read -r line <&5; do
-    case $line in *Listening*) break ;; esac
-  done
-  exec 5<&- # as head does
-  port=${line##* }
+  start_server_into_pipe
+  exec 5<&- # as head -1 does
   means="a write to a closed pipe raises SIGPIPE, which ends the process unless it is ignored"
   probe connect 127.0.0.1 "$port" "$welcomed" ask:hello ask:again half-close expect-eof
   probe connect 127.0.0.1 "$port" "$welcomed" ask:hello
@@ -1628,15 +1645,8 @@ take_descriptors() {
 }
 
 @test "server: it goes on serving, and stops, when its output is a pipe that is full and that nobody reads" {
-  mkfifo "$dir/output"
-  exec 5<>"$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  local line before took
-  while read -r line <&5; do
-    case $line in *[Ll]isten*[0-9] | *"from port "*) break ;; esac
-  done
-  port=${line##*[!0-9]}
+  local before took
+  start_server_into_pipe
   "$timeout_command" 1 cat /dev/zero >"$dir/output" || true # the pipe is full
   means="write() waits until somebody reads the pipe: the output may be lost, the service may not" \
     probe connect 127.0.0.1 "$port" "$welcomed" ask:hello half-close expect-eof
@@ -1649,6 +1659,17 @@ take_descriptors() {
   assert_status 0 "the output is lost, the service is not"
   [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to stop" "expected" "2 s at most" \
     "got" "$took ms" "it usually means" "each line waits for a reader that does not come"
+}
+
+@test "server: it goes on serving when its log may not grow any more" {
+  means="a write beyond the limit on the size of files raises SIGXFSZ, which ends a process that does not ignore it"
+  limit_file_size "${server_command[@]}"
+  server_command=("${limited[@]}")
+  head -c 3000 /dev/zero >"$dir/in"
+  start_server
+  probe connect 127.0.0.1 "$port" "$welcomed" "ping:$dir/in"
+  probe connect 127.0.0.1 "$port" "$welcomed" ask:hello half-close expect-eof
+  assert_log_is_full
 }
 
 # ---- The client ----
@@ -2122,6 +2143,12 @@ assert_terminal_shows_parts() { # PART PART SHOWN
   echo hello >"$dir/sent"
   # It may have failed before it has sent anything: then it has sent nothing wrong either.
   [ ! -s "$dir/received" ] || assert_same_bytes "$dir/sent" "$dir/received"
+}
+
+@test "client: where nobody listens, it is refused, and never connected to itself" {
+  isolate_client
+  run_client 127.0.0.1 50000 <<<hello
+  assert_client_fails '^client: cannot connect to 127\.0\.0\.1:50000: Connection refused$' "$means"
 }
 
 # ---- Both together ----

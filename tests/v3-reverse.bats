@@ -732,6 +732,12 @@ repeat_file() { # FILE N
   assert_flood_answered "$dir/in" client
 }
 
+@test "server: an urgent byte is a byte like any other" {
+  means="recv() leaves out an urgent byte (send() with MSG_OOB) where SO_OOBINLINE is not set"
+  start_server
+  probe connect 127.0.0.1 "$port" send:abc urgent:X "send:def\\n" "expect:fedXcba\\n"
+}
+
 # ---- Characters ----
 
 # bats test_tags=points:10
@@ -1463,14 +1469,8 @@ served_three() {
 }
 
 @test "server: it goes on serving when nobody reads its output any more" {
-  mkfifo "$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  local ready
-  exec 5<"$dir/output"
-  read -r ready <&5
+  start_server_into_pipe
   exec 5<&- # as head -1 does
-  port=${ready##* }
   means="a write to a closed pipe raises SIGPIPE, which ends the process unless it is ignored"
   probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' 'send:two\n' 'expect:owt\n' \
     half-close expect-eof
@@ -1624,15 +1624,8 @@ lines_on_stderr() { # N
 }
 
 @test "server: it goes on serving, and stops, when its output is a pipe that is full and that nobody reads" {
-  mkfifo "$dir/output"
-  exec 5<>"$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  local line before took
-  while read -r line <&5; do
-    case $line in *[Ll]isten*[0-9] | *"from port "*) break ;; esac
-  done
-  port=${line##*[!0-9]}
+  local before took
+  start_server_into_pipe
   "$timeout_command" 1 cat /dev/zero >"$dir/output" || true # the pipe is full
   means="write() waits until somebody reads the pipe: the output may be lost, the service may not" \
     probe connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' half-close expect-eof
@@ -1645,6 +1638,17 @@ lines_on_stderr() { # N
   assert_status 0 "the output is lost, the service is not"
   [ "$took" -le $((2000 * SLOWNESS + 500)) ] || explain "the server is slow to stop" "expected" "2 s at most" \
     "got" "$took ms" "it usually means" "each line waits for a reader that does not come"
+}
+
+@test "server: it goes on serving when its log may not grow any more" {
+  means="a write beyond the limit on the size of files raises SIGXFSZ, which ends a process that does not ignore it"
+  limit_file_size "${server_command[@]}"
+  server_command=("${limited[@]}")
+  seq 3000 >"$dir/in"
+  start_server
+  probe connect 127.0.0.1 "$port" "exchange:$dir/in:$dir/answers"
+  probe connect 127.0.0.1 "$port" "send:abc\\n" "expect:cba\\n"
+  assert_log_is_full
 }
 
 # ---- The client ----
@@ -2233,6 +2237,19 @@ Client enter message: Client received: eusoJ
 Client enter message: Client received: dne
 Client termination called by message "end" and response "dne"
 END
+}
+
+@test "client: where nobody listens, it is refused, and never connected to itself" {
+  isolate_client
+  run_client 127.0.0.1 50000 <<<hello
+  assert_client_fails '^client: cannot connect to 127\.0\.0\.1:50000: Connection refused$' "$means"
+}
+
+@test "client: a return that began a message is the last character of its answer" {
+  fake_server reverse
+  run_client 127.0.0.1 "$port" <<<$'\rabc'
+  assert_line_in "$client_out" '^Client received: cba\\r$' \
+    "the \\r before the \\n belongs to the ending only if the message ended so too"
 }
 
 # ---- Both together ----

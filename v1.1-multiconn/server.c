@@ -296,9 +296,12 @@ static void stop(struct server *server)
         bool echo_is_over = stop_time_left() == 0;
         for (size_t i = server->count; ready >= 0 && i-- > FIRST_CLIENT;) {
             struct client *client = &server->clients[i];
-            bool idle = server->polled[i].revents == 0 || echo_is_over;
-            if (idle && client->waiting == NULL && !client->ending) {
+            bool idle = server->polled[i].revents == 0 && client->waiting == NULL;
+            if ((idle || echo_is_over) && !client->ending) {
                 client->ending = true;
+                free(client->waiting); /* what it has not taken by now is not sent any more */
+                client->waiting = NULL;
+                server->polled[i].events = POLLIN;
                 (void)shutdown(client->connection, SHUT_WR); /* poll() tells if the peer is gone */
             } else if (server->polled[i].revents != 0) {
                 serve_client(server, i);

@@ -128,6 +128,7 @@ static int receive_output(struct client *client)
     }
     int error = received == -1 ? errno : ECONNRESET; /* FIN, and we have not ended our half */
     (void)show(piece, kept, false);
+    (void)fflush(stdout); /* it stands in front of what we complain about */
     if (received == 0 && atomic_load(&client->input_ended))
         return 0;
     int send_error = atomic_load(&client->send_error);

@@ -47,8 +47,9 @@ enum { PIECE_SIZE = 64 * 1024 };
  * MiB on many systems, would be address space and page tables for nothing. */
 enum { STACK_SIZE = 2 * PIECE_SIZE };
 
-/* With -b: a client that takes nothing for so long is dropped. */
-enum { STALL_MS = 1000 };
+/* With -b: a client that takes nothing for so long is dropped; and when the server stops, it is
+ * sent no more after so long, for the others have little time to be sent what has come. */
+enum { STALL_MS = 1000, STOP_STALL_MS = 100 };
 
 struct client {
     struct room *room;
@@ -132,10 +133,10 @@ static bool send_rest(struct client *client, const char *message, size_t size)
 {
     ssize_t sent = send_records(client->connection, message + client->sent, size - client->sent);
 
-    /* It must not miss a part and hear the rest. At the end of a stop our half has ended already,
-     * and the client may still be taking what was sent before. */
-    if (sent == -1 && stop_time_left() != 0)
-        (void)shutdown(client->connection, SHUT_RDWR);
+    /* It must not miss a part and hear the rest. In a stop our half may have ended already, and the
+     * client may still be taking what was sent before. */
+    if (sent == -1)
+        (void)shutdown(client->connection, stop_time_left() == -1 ? SHUT_RDWR : SHUT_WR);
     client->sent = sent == -1 ? size : client->sent + (size_t)sent;
     return client->sent == size;
 }
@@ -151,11 +152,12 @@ static int attend(struct client *client, bool writable, const char *message, siz
         return 0;
     if (client->sent > sent)
         client->progress = now_ms();
-    int left = (int)(client->progress + STALL_MS - now_ms());
+    bool stopping = stop_time_left() != -1;
+    int left = (int)(client->progress + (stopping ? STOP_STALL_MS : STALL_MS) - now_ms());
     if (left > 0 && stop_time_left() != 0)
         return left;
-    client->dropped = left <= 0;
-    (void)shutdown(client->connection, client->dropped ? SHUT_RDWR : SHUT_WR);
+    client->dropped = !stopping;
+    (void)shutdown(client->connection, stopping ? SHUT_WR : SHUT_RDWR);
     return 0;
 }
 

@@ -97,6 +97,9 @@ static int exchange(int connection, const struct line *message, FILE *answers, s
         return complain_about_server(errno);
 
     enum result result = read_line(answers, answer);
+    /* The answer ends as the message did; a return that began the message is the answer's last. */
+    if (message->bytes[0] == '\r' && message->size == message->message_size + 1)
+        answer->message_size = answer->size - 1;
     if (result == LINE && !feof(answers))
         return 0;
     if (result != TOO_LONG) /* an error, or FIN, and the answer is not complete */

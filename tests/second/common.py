@@ -231,6 +231,7 @@ def listen_on(host, port, prepare=lambda sock: None):
             try:
                 sock = socket.socket(family, kind, proto)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # inherited
                 prepare(sock)
                 sock.bind(address)
                 sock.listen(socket.SOMAXCONN)
@@ -247,6 +248,12 @@ def listen_on(host, port, prepare=lambda sock: None):
     raise Failure(f"cannot listen on {operands_text(host, port)}: {reason_of(reason)}")
 
 
+def refuse_itself(sock):
+    """Where nobody listens, the system may give a client the very port that it asks for."""
+    if sock.getsockname() == sock.getpeername():
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
 def connect_to(host, port):
     """Connects to the first address of host that answers."""
     sock = None
@@ -255,6 +262,7 @@ def connect_to(host, port):
             try:
                 sock = socket.socket(family, kind, proto)
                 sock.connect(address)
+                refuse_itself(sock)
                 return sock
             except OSError as error:
                 reason = error

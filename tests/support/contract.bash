@@ -149,3 +149,31 @@ assert_no_spin() { # PID MEANING
   explain "the program spins" "CPU time in 1 s" "$ticks ticks of 10 ms" \
     "it was made to give way to others" "$switches times" "it usually means" "$2" "read" "man 2 poll"
 }
+
+# Makes a program start with a limit of at most 64 KiB on the size of files, such as its log.
+limit_file_size() { # COMMAND...
+  limited=(sh -c 'ulimit -f 64 && exec "$@"' sh "$@")
+}
+
+# Fails unless the server's log has become as long as limit_file_size() lets it. If it has not, the test
+# that calls this has tested nothing.
+assert_log_is_full() {
+  [ "$(size_of "$server_out")" -ge 32768 ] || explain "the server's log does not hold what it should" \
+    "expected" "that it has reached its limit" "got" "$(size_of "$server_out") bytes"
+}
+
+# Makes the client start on a host of its own where nobody listens, and where the system has few ports for
+# clients: who connects to the first, 50000, is given the same one, and is connected to itself.
+isolate_client() {
+  local command isolated=(unshare --net) PATH=$PATH:/usr/sbin:/sbin
+  for command in unshare ip; do
+    command -v "$command" >/dev/null || skip "$command is not installed: tests/setup --ci installs it"
+  done
+  [ "$(id -u)" -eq 0 ] || isolated=(unshare --map-root-user --net)
+  # shellcheck disable=SC2016 # the inner shell expands it
+  isolated+=(sh -c 'PATH=$PATH:/usr/sbin:/sbin ip link set lo up &&
+    echo 50000 50001 >/proc/sys/net/ipv4/ip_local_port_range && exec "$@"' sh)
+  "${isolated[@]}" true 2>/dev/null || skip "no network namespace may be made here"
+  client_command=("${isolated[@]}" "${client_command[@]}")
+  means="the client has connected to itself: the system gave it the very port that it asked for, and what it sent came back. getsockname() and getpeername() tell"
+}

@@ -22,7 +22,8 @@
  * way)
  *
  * STEP, where TEXT takes \n \r \t \0 \\ \xHH:
- *   send:TEXT  send-file:FILE      bytes:FILE (a byte a send)   split:N:FILE (two sends, cut at N)
+ *   send:TEXT  urgent:C (a byte, with MSG_OOB)
+ *   send-file:FILE      bytes:FILE (a byte a send)   split:N:FILE (two sends, cut at N)
  *   recv:N[:FILE] (exactly N)      recv-all[:FILE] (up to the end of the stream)
  *   expect:TEXT  expect-eof (and no byte before)  expect-reset  expect-end (either; drops bytes)
  *   expect-nothing[:MS] (no byte and no end within MS milliseconds; 200 where it is not given)

@@ -87,18 +87,23 @@ has_line() { # FILE REGEX
 # Waits until a line of FILE matches. Fails, showing the file, when none does in time, or when the
 # program that start() let write it has ended.
 wait_for_line() { # FILE REGEX [MEANING]
-  local writer errors=${1%.*}.err
-  writer=$(cat "${1%.*}.pid" 2>/dev/null || echo $$)
-  wait_until has_line_or_is_gone "$1" "$2" "$writer" || true
+  local group errors=${1%.*}.err
+  group=$(cat "${1%.*}.pid" 2>/dev/null) || true
+  wait_until has_line_or_no_writer "$1" "$2" "$group" || true
   ! has_line "$1" "$2" || return 0
-  status_of_end "$writer" || status=
+  status_of_end "$group" || status=
   explain "a line is missing" "expected a line like" "$2" "got" "$(show_lines "$1")" \
     "on stderr" "$([ ! -s "$errors" ] || show_lines "$errors")" "the program's exit status" "$status" \
     "it usually means" "${3:-}"
 }
 
+# GROUP: the processes that write FILE, if start() has started them.
+has_line_or_no_writer() { # FILE REGEX GROUP
+  has_line "$1" "$2" || { [ -n "$3" ] && is_gone "-$3"; }
+}
+
 is_gone() { # PID
-  ! kill -0 "$1" 2>/dev/null
+  ! kill -0 -- "$1" 2>/dev/null
 }
 
 # Sets $status to the exit status of a program that start() has started, if it has failed. Fails if it
@@ -153,15 +158,32 @@ start_server_on() { # ARGUMENT...
   port=$(LC_ALL=C grep -aE -e "$(ready_regex)" "$server_out" | sed -n '1s/.*[^0-9]//p')
 }
 
+# Starts the server with a pipe for its output, and reads from it up to the ready line. The reader's end is
+# descriptor 5. Sets the same as start_server.
+start_server_into_pipe() {
+  local line=""
+  mkfifo "$dir/output"
+  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
+  server=$pid
+  server_out=$dir/server.out
+  server_err=$dir/server.err
+  exec 5<>"$dir/output" # now: the server must not inherit it
+  while ! has_line "$server_out" "$(ready_regex)" && read -r -t "$LIMIT" line <&5; do
+    echo "$line" >>"$server_out"
+  done
+  has_line "$server_out" "$(ready_regex)" || explain_not_ready 127.0.0.1 0 || return 1
+  port=${line##*[!0-9]}
+}
+
 # Whether to wait for the ready line no longer: it is there, the server is gone, or has said something
-# else and then nothing for three seconds. Otherwise a ready line with one wrong word would make each
+# else and then nothing for two seconds. Otherwise a ready line with one wrong word would make each
 # test wait for all of its time.
 is_ready_or_never_will_be() {
   local size
   ! has_line_or_is_gone "$server_out" "$(ready_regex)" "$server" || return 0
   size=$(size_of "$server_out")
   [ "$size" -eq "$printed" ] || printed=$size silent_from=$SECONDS
-  [ "$printed" -gt 0 ] && [ $((SECONDS - silent_from)) -gt $((3 * SLOWNESS)) ]
+  [ "$printed" -gt 0 ] && [ $((SECONDS - silent_from)) -gt $((2 * SLOWNESS)) ]
 }
 
 # Says why there is no ready line: the server has ended, says nothing, or says something else. Fails.

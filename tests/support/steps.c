@@ -129,6 +129,12 @@ static void step_send(int *fd, char *rest)
     free(text.data);
 }
 
+static void step_urgent(int *fd, char *rest)
+{
+    if (send(*fd, rest, 1, MSG_OOB) != 1)
+        fail("cannot send an urgent byte: %s", strerror(errno));
+}
+
 static void step_send_file(int *fd, char *rest)
 {
     struct bytes file = read_file(rest);
@@ -511,6 +517,7 @@ static const struct step {
     bool once; /* not on each connection, but once for all of them */
 } STEPS[] = {
     {"send", step_send, false},
+    {"urgent", step_urgent, false},
     {"send-file", step_send_file, false},
     {"bytes", step_bytes, false},
     {"split", step_split, false},

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import sys
+import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from common import (PIECE, Acceptor, Stop, addr, command_line, listen_on, out, quoted,
@@ -56,6 +57,15 @@ class Connection:
         if self.left == 0 and not self.owed and not self.draining:
             self.draining = True
             self.sock.shutdown(socket.SHUT_WR)
+
+    def give_up(self):
+        """What the client has not taken by now is not sent. What still comes must be read all the same:
+        closing with unread input would reset the connection."""
+        self.left, self.owed = 0, b""
+        try:
+            self.end_half()
+        except OSError:
+            pass
 
     def events(self):
         return select.POLLOUT if self.owed else select.POLLIN
@@ -112,12 +122,21 @@ class Server:
         self.poll.unregister(self.stop.fd)
         for connection in self.connections.values():
             connection.stop()
-        while self.connections and self.stop.time_left():
-            for fd, _ in self.poll.poll(self.stop.time_left() * 1000):
-                self.step(fd)
+        self.step_all(self.stop.time_left() / 2)
+        for fd, connection in self.connections.items():
+            connection.give_up()
+            self.poll.modify(fd, select.POLLIN)
+        self.step_all(self.stop.time_left())
         for fd in list(self.connections):
             self.close(fd)
         out.line(f"Server stops after {self.total} connections")
+
+
+    def step_all(self, seconds):
+        until = time.monotonic() + seconds
+        while self.connections and time.monotonic() < until:
+            for fd, _ in self.poll.poll((until - time.monotonic()) * 1000):
+                self.step(fd)
 
 
 def main():

@@ -16,6 +16,7 @@ from common import (PIECE, Acceptor, Stop, command_line, ip_and_port, linger, li
 
 WELCOME = b"\n\nWelcome to my server\n\n\n"
 STALL_TIME = 1.0       # seconds after which a client that takes nothing is dropped
+STOP_STALL_TIME = 0.1  # the same when the server stops: the others have little time
 LOOK_TIME = 0.05       # seconds between looks at the clients that are waited for
 # A system frees what it has received when all of a record was read: small ones show progress.
 RECORD = 2048
@@ -121,7 +122,8 @@ class Room:
             poll.poll(LOOK_TIME * 1000)
             waiting = self.send_some(waiting)
             now = time.monotonic()
-            stalled = {member for member in self.members if member.look(now) >= STALL_TIME}
+            patience = STOP_STALL_TIME if self.stop.called else STALL_TIME
+            stalled = {member for member in self.members if member.look(now) >= patience}
             if stalled & waiting:
                 self.drop(stalled)
                 waiting -= stalled

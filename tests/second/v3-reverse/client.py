@@ -29,10 +29,12 @@ class Client:
         if b"\n" not in self.replies and len(self.replies) > KEPT:
             raise Failure(f"reply longer than {LONGEST} bytes")
 
-    def reply(self):
+    def reply(self, message):
         while b"\n" not in self.replies:
             self.receive()
         line, _, self.replies = self.replies.partition(b"\n")
+        if message.startswith(b"\r") and not message.endswith(b"\r"):
+            return line  # it ends with the return that the message began with
         return line[:-1] if line.endswith(b"\r") else line
 
     def read_input(self):
@@ -81,7 +83,7 @@ class Client:
                 complain(f"message longer than {LONGEST} bytes")
                 continue
             self.sock.sendall(line + b"\n")
-            reply = self.reply()
+            reply = self.reply(line)
             self.say(f"Client received: {escaped(reply)}\n")
             if message == b"end" and reply == b"dne":
                 self.say('Client termination called by message "end" and response "dne"\n')
