@@ -25,12 +25,13 @@ void name_endpoint(const void *address, socklen_t size, struct endpoint *endpoin
 
 void complain_about(const char *what, const char *host, const char *port, const char *why)
 {
-    enum { SHOWN_BYTES = 100 }; /* a HOST can be anything; the reason must still have room */
+    enum { SHOWN_BYTES = 100 }; /* they can be anything; the reason must still have room */
     char shown[4 * SHOWN_BYTES + 1];
     bool needs_brackets = strchr(host, ':') != NULL;
 
     escape(shown, host, strlen(host) < SHOWN_BYTES ? strlen(host) : SHOWN_BYTES);
-    complain(needs_brackets ? "%s [%s]:%s: %s" : "%s %s:%s: %s", what, shown, port, why);
+    complain(needs_brackets ? "%s [%s]:%.*s: %s" : "%s %s:%.*s: %s", what, shown, SHOWN_BYTES, port,
+             why);
 }
 
 struct addrinfo *look_up(const char *what, const char *host, const char *port)

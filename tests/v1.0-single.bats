@@ -1115,6 +1115,15 @@ END
   assert_nothing_in "$client_out"
 }
 
+@test "client: however long its operands are, it says why it failed" {
+  reserve_port
+  means="what was tried is so long that the reason has no room behind it"
+  run_client 127.0.0.1 "$(printf '%02000d' "$port")"
+  assert_client_fails '^client: cannot connect to 127\.0\.0\.1:[0-9]+: Connection refused$' "$means"
+  run_client "$(printf '%02000d' 0 | tr 0 x)" 80
+  assert_client_fails '^client: cannot connect to xx.*:80: .*[A-Za-z]' "$means"
+}
+
 @test "client: it tries every address of a host in turn" {
   printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
   # shellcheck disable=SC2016 # the inner shell expands them
