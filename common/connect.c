@@ -17,6 +17,7 @@ struct addrinfo *find_addresses(const char *host, const char *port)
 
 int try_to_connect(int connection, const struct addrinfo *address)
 {
+    const struct linger reset = {.l_onoff = 1};
     int error = 0;
     socklen_t size = sizeof error;
 
@@ -30,6 +31,8 @@ int try_to_connect(int connection, const struct addrinfo *address)
         if (connect(connection, address->ai_addr, address->ai_addrlen) == 0 || errno == EISCONN) {
             if (!is_connected_to_itself(connection))
                 return 0;
+            /* In TIME-WAIT it would keep the port from a server: close() is to reset it. */
+            (void)setsockopt(connection, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
             errno = ECONNREFUSED;
         }
         if (errno == EALREADY)

@@ -53,8 +53,8 @@ int open_socket(const struct addrinfo *address)
     int on = 1;
     int fd = socket(address->ai_family, address->ai_socktype, address->ai_protocol);
 
-    /* Connections inherit both options from their listener. A system that refuses the first is only
-     * slow; without the second, recv() leaves out an urgent byte. */
+    /* Connections inherit both options from their listener. A system that refuses them still works:
+     * it is slow without the first, and without the second, recv() leaves out an urgent byte. */
     if (fd != -1) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);

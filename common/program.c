@@ -50,7 +50,9 @@ void start_program(void)
 {
     fill_standard_descriptors();
     (void)signal(SIGPIPE, SIG_IGN);
+#ifdef SIGXFSZ /* not everywhere: XSI */
     (void)signal(SIGXFSZ, SIG_IGN);
+#endif
     (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     raise_open_file_limit();
 }

@@ -5,7 +5,8 @@
 /* Prepares the process for a life with sockets. Call it before anything else; it cannot fail.
  *  - SIGPIPE is ignored: a write to a peer or a reader that is gone fails with EPIPE instead of
  *    ending the process (POSIX: write(), [EPIPE]).
- *  - So is SIGXFSZ: a write beyond the limit on the size of files fails with EFBIG.
+ *  - So is SIGXFSZ: a write beyond the limit on the size of files fails with EFBIG (POSIX: write(),
+ *    [EFBIG]).
  *  - stdout is line-buffered, also into a file or a pipe (POSIX: setvbuf()).
  *  - Descriptors 0, 1 and 2 are in use, so that no socket gets their number and then what is
  *    printed (POSIX: open(), "the lowest file descriptor not currently open").

@@ -1017,6 +1017,28 @@ END
     probe crowd 100 127.0.0.1 "$port" limit:10 say:connected
 }
 
+@test "server: clients that come without end do not keep the others from being served" {
+  # accept() takes a moment, in which the next client comes: there is always one who waits.
+  local accepted
+  # shellcheck disable=SC2054 # one word
+  local delay=(-qq -o /dev/null -e trace=accept,accept4 -e inject=accept,accept4:delay_enter=5000)
+  command -v strace >/dev/null || skip "strace is not installed: it delays accept()"
+  strace "${delay[@]}" true 2>/dev/null || skip "strace is not allowed here"
+  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
+  server_command=(strace -f "${delay[@]}" "${server_command[@]}")
+  start_server
+  start_visit talker ask:hello pause ask:again half-close expect-eof
+  wait_for_pause talker
+  start_probe crowd crowd 500 127.0.0.1 "$port" pause
+  wait_for_pause crowd
+  go talker
+  means="all who wait are accepted before anybody is served; and while they come, somebody always waits"
+  finish talker
+  accepted=$(awk '/^Server accepts/ { accepted++ } /^Server echoes "again"/ { print accepted }' "$server_out")
+  [ "${accepted:-501}" -lt 501 ] || explain "a client waits until all others are accepted" \
+    "expected" "its echo before all of 501 clients are accepted" "got" "$accepted accepted before it"
+}
+
 # ---- The server and bad clients ----
 
 @test "server: a client that leaves without a word is no end of the service" {

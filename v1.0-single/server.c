@@ -69,8 +69,8 @@ static void serve_client(int connection, const struct endpoint *peer, bool quiet
     ssize_t received;
 
     /* 0 means that the client has ended its half (FIN), and everything that it sent was read. It
-     * may still listen, so all that is owed is sent before close. With that, no input is left
-     * unread, and close ends the connection in good order instead of resetting it.
+     * may still listen, so all that is owed is sent before close. And as no input is left
+     * unread, close ends the connection in good order instead of resetting it.
      * -1 means that the client is gone, with a reset (ECONNRESET) for instance. */
     while ((received = receive(connection, piece, sizeof piece)) > 0) {
         size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */

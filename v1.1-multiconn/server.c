@@ -37,6 +37,9 @@ static const char USAGE[] =
  * all the time were served 1.09 times as fast, and one piece serves them all. */
 enum { PIECE_SIZE = 128 * 1024 };
 
+/* Those who connect without end must not keep the others from being served. */
+enum { ACCEPTS_A_TURN = 64 };
+
 /* Out of descriptors, the server looks at the listener again when a connection closes, or after so
  * long: another program may have closed some. */
 enum { STARVED_RETRY_MS = 1000 };
@@ -130,11 +133,11 @@ static int accept_connection(struct server *server)
     return 0;
 }
 
-/* Accepts all clients that wait. Returns 0, or -1 if the listener is of no use any more, after one
- * line on stderr. */
-static int accept_connections(struct server *server)
+/* Accepts clients that wait, so many at most. Returns 0, or -1 if the listener is of no use any
+ * more, after one line on stderr. */
+static int accept_connections(struct server *server, int most)
 {
-    for (;;) {
+    for (int i = 0; i < most; i++) {
         if (accept_connection(server) == 0)
             continue;
         int error = errno;
@@ -153,6 +156,7 @@ static int accept_connections(struct server *server)
             return 0;
         }
     }
+    return 0; /* if more wait, poll() tells */
 }
 
 /* Sends what waits. Returns whether the connection lives. */
@@ -274,7 +278,8 @@ static int serve(struct server *server)
                 serve_client(server, i);
             }
         }
-        if (ready > 0 && server->polled[LISTENER].revents != 0 && accept_connections(server) == -1)
+        if (ready > 0 && server->polled[LISTENER].revents != 0 &&
+            accept_connections(server, ACCEPTS_A_TURN) == -1)
             return -1;
     }
     return 0;
@@ -288,12 +293,12 @@ static void stop(struct server *server)
     long long left = STOP_ECHO_MS + STOP_CLOSE_MS;
     int timeout = 0; /* the first poll() only looks who has sent something */
 
-    (void)accept_connections(server);
+    (void)accept_connections(server, SOMAXCONN);
     (void)close(server->listener);
     server->listener = server->polled[LISTENER].fd = server->polled[STOP].fd = -1;
     while (server->count > FIRST_CLIENT && left > 0) {
         int ready = poll(server->polled, server->count, timeout);
-        bool echo_is_over = stop_time_left() == 0;
+        bool echo_is_over = stop_time_left() == 0, served = false;
         for (size_t i = server->count; ready >= 0 && i-- > FIRST_CLIENT;) {
             struct client *client = &server->clients[i];
             bool idle = server->polled[i].revents == 0 && client->waiting == NULL;
@@ -305,10 +310,11 @@ static void stop(struct server *server)
                 (void)shutdown(client->connection, SHUT_WR); /* poll() tells if the peer is gone */
             } else if (server->polled[i].revents != 0) {
                 serve_client(server, i);
+                served = true;
             }
         }
         left = deadline - now_ms();
-        timeout = echo_is_over ? (int)left : stop_time_left();
+        timeout = served ? 0 : echo_is_over ? (int)left : stop_time_left(); /* 0: has more come? */
     }
     while (server->count > FIRST_CLIENT)
         close_connection(server, server->count - 1);
@@ -320,7 +326,7 @@ int main(int argc, char *argv[])
 {
     struct command_line line = {
         .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432"};
-    static struct server server; /* static: an early return leaks no tables */
+    static struct server server; /* static: after an early return its tables are no leak */
     struct endpoint self;
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */

@@ -66,7 +66,8 @@ struct client {
 
 /* What the threads share. The lock guards all of it but the constants, and the order of messages:
  * with -b it is held during a whole broadcast. A thread then waits with the lock held, as long as
- * clients that are slow take something, and STALL_MS for those that do not. Without -b nobody waits
+ * clients that are slow take something, and STALL_MS (in a stop, STOP_STALL_MS) for those that do
+ * not. Without -b nobody waits
  * for a client with the lock held. */
 struct room {
     pthread_mutex_t lock;
@@ -128,7 +129,8 @@ static int make_room(struct room *room)
 }
 
 /* Goes on sending the message to a client. Returns whether that is done: it has taken all of it, or
- * cannot be sent anything, and its own thread will find the connection closed. */
+ * cannot be sent anything: its own thread finds the connection closed or, in a stop, goes on with
+ * what it has said. */
 static bool send_rest(struct client *client, const char *message, size_t size)
 {
     ssize_t sent = send_records(client->connection, message + client->sent, size - client->sent);
@@ -143,7 +145,8 @@ static bool send_rest(struct client *client, const char *message, size_t size)
 
 /* Looks after a client that poll() found writable, or not. Returns how many milliseconds it has
  * left to take something; 0 if there is nothing to wait for: it has room again, is gone, or has
- * taken nothing for too long and is given up, so that its thread finds the connection closed. */
+ * taken nothing for too long and is given up. Its thread finds the connection closed; in a stop,
+ * only our half of it ends, and what the client has said is still heard. */
 static int attend(struct client *client, bool writable, const char *message, size_t size)
 {
     size_t sent = client->sent;
@@ -410,6 +413,7 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
+    /* A client that poll() has seen may be gone before accept(), which would wait for another. */
     if (set_blocking(listener, false) == -1) {
         complain("server: cannot start: %s", strerror(errno));
         return EXIT_FAILURE;

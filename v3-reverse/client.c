@@ -97,11 +97,13 @@ static int exchange(int connection, const struct line *message, FILE *answers, s
         return complain_about_server(errno);
 
     enum result result = read_line(answers, answer);
-    /* The answer ends as the message did; a return that began the message is the answer's last. */
-    if (message->bytes[0] == '\r' && message->size == message->message_size + 1)
-        answer->message_size = answer->size - 1;
-    if (result == LINE && !feof(answers))
+    if (result == LINE && !feof(answers)) {
+        /* read_line() takes "\r\n" for an ending. It is none if the message ended in "\n" alone:
+         * then the "\r" is the message's first byte. */
+        if (message->bytes[0] == '\r' && message->size == message->message_size + 1)
+            answer->message_size = answer->size - 1;
         return 0;
+    }
     if (result != TOO_LONG) /* an error, or FIN, and the answer is not complete */
         return complain_about_server(ferror(answers) ? errno : ECONNRESET);
     complain("client: the answer is longer than %d bytes", MESSAGE_SIZE);

@@ -207,6 +207,7 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
+    /* A client that poll() has seen may be gone before accept(), which would wait for another. */
     if (set_blocking(listener, false) == -1) {
         complain("server: cannot start: %s", strerror(errno));
         return EXIT_FAILURE;
