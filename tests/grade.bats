@@ -190,7 +190,7 @@ assert_mutants_graded() { # STAGE MUTANT...
   grade v1.0 TESTS="$FEW"
   assert_line_in "$results/grades.csv" '^half,33,54,61\.1,3$' "the server's tests are worth 33"
   assert_line_in "$results/half/report.txt" 'retrun.*undeclared'
-  assert_line_in "$results/half/report.txt" 'not run: the build left no client'
+  assert_line_in "$results/half/report.txt" 'not run: there is no client'
   assert_no_line_in "$results/half/report.txt" 'no server'
 }
 

@@ -285,6 +285,7 @@ next: it is [fast]
     read: LESSON.md, \"Run it\"
 
 This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
+All of them, also behind this one: make check-all
 2 of 5 tests pass"
   run_outside env SERVER="python3 'my server.py'" "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats"

@@ -361,14 +361,29 @@ refuses() { # COMMAND...
   assert_line_in "$dir/said" '^  it usually means: it crashed .SIGSEGV'
 }
 
-@test "a connection that ended too early is explained with that, and with what else the test looks for" {
+@test "a connection that ended too early is explained with that, and with what the test says of such an end" {
+  local ended='it usually means: the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0'
   means="the server waits for more"
   fake_server recv:5 close
   refuses probe connect 127.0.0.1 "$port" ask:hello
-  assert_output --partial 'it usually means: the connection was closed before all that was owed had been sent, or the program has ended; or, in this test: the server waits for more'
+  assert_line "  $ended"
+  means="close() with unread input sends a reset"
+  fake_server recv:5 close
+  refuses probe connect 127.0.0.1 "$port" ask:hello
+  assert_line "  $ended; or, in this test: $means"
+  means="the server waits for more"
   fake_server recv:5 pause
   refuses probe connect 127.0.0.1 "$port" silence:1 ask:hello
-  assert_output --partial 'it usually means: the server waits for more'
+  assert_line "  it usually means: $means"
+}
+
+@test "signal_server explains that the server has ended before" {
+  stub_server <<<'echo "Server listens on 127.0.0.1:1"; exit 0'
+  start_server
+  wait_until is_gone "$server"
+  refuses signal_server TERM
+  assert_line 'the server has ended before it was asked to'
+  assert_output --partial 'it usually means: it serves one client and ends'
 }
 
 @test "wait_for_exit gives the status, and explains when there is none" {

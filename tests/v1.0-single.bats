@@ -282,16 +282,6 @@ END
   assert_client_refuses 127.0.0.1 065536
 }
 
-@test "server and client: help that cannot be written is a failure" {
-  [ -c /dev/full ] || skip "this system has no /dev/full"
-  stdout_file=/dev/full run_server --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$server_err" '^server: .'
-  stdout_file=/dev/full run_client --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$client_err" '^client: .'
-}
-
 # ---- What they print ----
 
 # bats test_tags=points:10
@@ -640,8 +630,8 @@ END
   wait_for_pause client
   local i
   for i in 1 2 3; do
-    kill -STOP -- "-$server"
-    kill -CONT -- "-$server"
+    signal_server STOP
+    signal_server CONT
   done
   go client
   finish client
@@ -722,7 +712,7 @@ END
   kill -STOP -- "-$server" # it wakes up with input to echo, and nobody to echo to
   go client
   finish client
-  kill -CONT -- "-$server"
+  signal_server CONT
   means="a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
   assert_server_done
 }
@@ -763,13 +753,13 @@ END
 @test "server: SIGINT ends it, before a client comes and while it serves one" {
   ! is_ignored INT || skip "SIGINT is ignored where this suite was started"
   start_server
-  kill -INT -- "-$server"
+  signal_server INT
   wait_for_exit "$server"
   assert_status 130 "in this stage, SIGINT has its default action"
   start_server
   start_probe client connect 127.0.0.1 "$port" ask:hello pause expect-end
   wait_for_pause client
-  kill -INT -- "-$server"
+  signal_server INT
   wait_for_exit "$server"
   assert_status 130 "in this stage, SIGINT has its default action"
   go client
@@ -778,13 +768,13 @@ END
 
 @test "server: SIGTERM ends it, before a client comes and while it serves one" {
   start_server
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server"
   assert_status 143 "in this stage, SIGTERM has its default action"
   start_server
   start_probe client connect 127.0.0.1 "$port" ask:hello pause expect-end
   wait_for_pause client
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server"
   assert_status 143 "in this stage, SIGTERM has its default action"
   go client
@@ -889,7 +879,7 @@ END
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" ||
     skip "prlimit is not allowed here"
   kill -STOP -- "-$server" # accept() has its descriptor before it waits: it has to begin anew
-  kill -CONT -- "-$server"
+  signal_server CONT
   start_probe client connect 127.0.0.1 "$port" say:connected ask:hello half-close expect-eof
   wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
   assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits"
@@ -1262,4 +1252,15 @@ END
   assert_status 0
   assert_same_bytes "$dir/in" "$client_out"
   assert_server_done
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  means="the help is lost, and nobody says so: what printf() and fputs() return tells, or ferror()"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "$means"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "$means"
+  assert_one_line "$client_err" '^client: .'
 }

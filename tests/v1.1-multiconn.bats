@@ -24,6 +24,7 @@ start_visit() { # NAME [OPTION...] STEP...
 
 # Starts a fake server that takes N connections before it does its steps. Sets $port.
 fake_crowd() { # N [OPTION...] STEP...
+  hang_means="the client has sent less or more than its message (the NUL behind it, a newline); or it ends one connection before it sends on the next, and this server answers when all have sent"
   start_probe fake listen-crowd "$@"
   wait_for_line "$dir/fake.out" '^listening [0-9]+$'
   port=$(sed -n 's/^listening //p' "$dir/fake.out")
@@ -71,7 +72,7 @@ assert_others_served() { # MEANING
 assert_server_stops() { # [SIGNAL [MEANING]]
   local asked
   asked=$(now_ms)
-  kill "-${1:-TERM}" -- "-$server"
+  signal_server "${1:-TERM}"
   assert_stopped "$asked" "${2:-}"
 }
 
@@ -99,7 +100,7 @@ starve_server() {
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" ||
     skip "prlimit is not allowed here"
   kill -STOP -- "-$server" # one that waits in accept() has its descriptor already: it begins anew
-  kill -CONT -- "-$server"
+  signal_server CONT
 }
 
 # Sends messages to the server on one connection, each of which it is to show as QUOTED.
@@ -282,13 +283,13 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
 
 @test "client: without operands it connects to 127.0.0.1 port 65432" {
   start_client # whether somebody listens there or not
-  wait_for_line "$client_out" '^Client starts connection 1 to 127\.0\.0\.1:65432$' "$DEFAULTS"
+  assert_uses_address client '^Client starts connection 1 to 127\.0\.0\.1:65432$'
 }
 
 @test "client: one operand is the host, and the port stays 65432" {
   [ "$(uname)" = Linux ] || skip "this system has no 127.0.0.2"
   start_client 127.0.0.2
-  wait_for_line "$client_out" '^Client starts connection 1 to 127\.0\.0\.2:65432$' "$DEFAULTS"
+  assert_uses_address client '^Client starts connection 1 to 127\.0\.0\.2:65432$'
 }
 
 # bats test_tags=points:10
@@ -413,16 +414,6 @@ assert_echoed() { # N NUM_CLIENTS [MEANING]
   fake_crowd 10 echo
   run_client -q 127.0.0.1 "$port" 010 ahoy
   assert_echoed 10 10 "010 is ten: strtoul() with base 0 takes it for octal"
-}
-
-@test "server and client: help that cannot be written is a failure" {
-  [ -c /dev/full ] || skip "this system has no /dev/full"
-  stdout_file=/dev/full run_server --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$server_err" '^server: .'
-  stdout_file=/dev/full run_client --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$client_err" '^client: .'
 }
 
 # ---- What they print ----
@@ -811,8 +802,8 @@ END
   start_visit client rcvbuf:4096 "flood-file:$dir/sent" pause half-close "recv-all:$dir/received"
   wait_for_pause client
   for i in 1 2 3; do
-    kill -STOP -- "-$server"
-    kill -CONT -- "-$server"
+    signal_server STOP
+    signal_server CONT
   done
   go client
   finish client
@@ -1060,7 +1051,7 @@ END
   kill -STOP -- "-$server" # they are gone before they are accepted
   probe crowd 20 127.0.0.1 "$port" reset
   probe crowd 20 127.0.0.1 "$port" send:hello reset
-  kill -CONT -- "-$server"
+  signal_server CONT
   assert_still_serves "accept(), getpeername() or recv() failed for a client that is gone: that is no failure of the server"
   assert_server_stops
 }
@@ -1072,7 +1063,7 @@ END
   kill -STOP -- "-$server" # it wakes up with input to echo, and nobody to echo to
   go client
   finish client
-  kill -CONT -- "-$server"
+  signal_server CONT
   assert_still_serves "a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
   assert_server_stops
 }
@@ -1109,9 +1100,9 @@ END
 
 @test "server: clients that are gone before they are accepted have their addresses in the lines all the same" {
   start_server
-  kill -STOP -- "-$server"
+  signal_server STOP
   probe crowd 5 127.0.0.1 "$port" reset
-  kill -CONT -- "-$server"
+  signal_server CONT
   assert_still_serves "accept(), getpeername() or recv() failed for a client that is gone"
   assert_no_line_in "$server_out" '^Server (accepts|closes) connection (from|to) ([^1]|1[^2])' \
     "getpeername() fails for a client that is gone: accept() has told its address"
@@ -1192,24 +1183,24 @@ END
   start_server -q
   start_visit client rcvbuf:4096 ask:hello pause flood
   wait_for_pause client
-  kill -STOP -- "-$server"
+  signal_server STOP
   go client # what it sends fills the buffers, and more of it comes while the server stops
   asked=$(now_ms)
-  kill -TERM -- "-$server"
-  kill -CONT -- "-$server"
+  signal_server TERM
+  signal_server CONT
   assert_stopped "$asked" "the server reads, or waits until it has sent everything, without an end: it has 2 s"
 }
 
 @test "server: SIGTERM stops it within 2 s with clients that were not accepted yet" {
   local asked
   start_server
-  kill -STOP -- "-$server"
+  signal_server STOP
   probe crowd 20 127.0.0.1 "$port" send:hello
   start_probe waiting crowd 20 127.0.0.1 "$port" send:hello pause
   wait_for_pause waiting
   asked=$(now_ms)
-  kill -TERM -- "-$server"
-  kill -CONT -- "-$server"
+  signal_server TERM
+  signal_server CONT
   assert_stopped "$asked"
 }
 
@@ -1222,14 +1213,14 @@ END
       "recv:30000:$dir/$name.received" expect-eof
     wait_for_pause "$name"
   done
-  kill -STOP -- "-$server"
+  signal_server STOP
   for name in first second third; do
     go "$name"
     wait_for_pause "$name" sent
   done
   asked=$(now_ms)
-  kill -TERM -- "-$server"
-  kill -CONT -- "-$server"
+  signal_server TERM
+  signal_server CONT
   means="the server closes its connections as soon as the signal comes, with input unread: read until nothing more is there, echo it, then close"
   for name in first second third; do
     go "$name"
@@ -1262,7 +1253,7 @@ END
   start_visit client rcvbuf:4096 flood pause
   wait_for_pause client
   asked=$(now_ms)
-  kill -TERM -- "-$server"
+  signal_server TERM
   sleep 0.1 # two signals at once would be one; the test holds without
   kill -TERM -- "-$server" 2>/dev/null || true
   kill -INT -- "-$server" 2>/dev/null || true
@@ -1280,7 +1271,7 @@ END
       awk '{ total += $1 } END { print total + 0 }')" -eq 30005 ]
   }
   wait_until all_echoed || explain "the server does not echo" "got" "$(show_lines "$server_out")"
-  kill -TERM -- "-$server"
+  signal_server TERM
   go client
   means="close() while the client may still send: its next bytes are answered with a reset, which destroys what it has not read yet. shutdown(SHUT_WR) first, and read until the client has closed"
   finish client
@@ -1366,7 +1357,7 @@ END
   exec 5<&- # as head -1 does
   assert_still_serves "a write to a closed pipe raises SIGPIPE, which ends the process unless it is ignored"
   assert_still_serves "the server gives up when it cannot print: the output is lost, the service is not"
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server"
   assert_status 0 "the output is lost, the service is not"
 }
@@ -1526,7 +1517,7 @@ END
   start_probe stay crowd 10 127.0.0.1 "$port" ask:hello pause expect-end
   wait_for_pause stay
   before=$(now_ms)
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server" "$LIMIT" "write() waits until somebody reads the pipe"
   took=$(($(now_ms) - before))
   assert_status 0 "the output is lost, the service is not"
@@ -1999,4 +1990,15 @@ END
   assert_line_in "$client_err" '^client: .' "socket() failed with EMFILE, and nothing was said"
   assert_no_line_in "$client_out" '^Client echoed on 200 of '
   assert_still_serves "the server suffers from a client that has failed"
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  means="the help is lost, and nobody says so: what printf() and fputs() return tells, or ferror()"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "$means"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "$means"
+  assert_one_line "$client_err" '^client: .'
 }

@@ -37,7 +37,7 @@ wait_for_lines() { # N FILE REGEX [MEANING]
 stop_server() { # [SIGNAL [CONNECTIONS]]
   local before took
   before=$(now_ms)
-  kill "-${1:-TERM}" -- "-$server"
+  signal_server "${1:-TERM}"
   kill -CONT -- "-$server" 2>/dev/null || true # for one that the test has stopped
   wait_for_exit "$server" "$LIMIT" "${means:-"on SIGINT and SIGTERM the server stops within 2 s, whatever its threads wait for: a signal wakes only one thread, and recv() and send() of the others go on waiting"}"
   took=$(($(now_ms) - before))
@@ -390,16 +390,6 @@ assert_nobody_dropped() {
 @test "server and client: a port with leading zeros is decimal" {
   assert_server_refuses 127.0.0.1 065536
   assert_client_refuses 127.0.0.1 065536
-}
-
-@test "server and client: help that cannot be written is a failure" {
-  [ -c /dev/full ] || skip "this system has no /dev/full"
-  stdout_file=/dev/full run_server --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$server_err" '^server: .'
-  stdout_file=/dev/full run_client --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$client_err" '^client: .'
 }
 
 # ---- What the server prints ----
@@ -784,8 +774,8 @@ END
   wait_for_pause client
   local i
   for i in 1 2 3; do
-    kill -STOP -- "-$server"
-    kill -CONT -- "-$server"
+    signal_server STOP
+    signal_server CONT
   done
   go client
   finish client
@@ -945,7 +935,7 @@ END
     go "talker$name"
     wait_for_pause "talker$name" sent
   done
-  kill -CONT -- "-$server"
+  signal_server CONT
   for name in 0 1 2 3 4 5 6 7 8 9; do
     go "talker$name"
   done
@@ -1145,7 +1135,7 @@ END
     kill -STOP -- "-$server" # it wakes up with input to echo, and nobody to echo to
     go client
     finish client
-    kill -CONT -- "-$server"
+    signal_server CONT
     probe connect 127.0.0.1 "$port" "$welcomed" ask:hello
     stop_server TERM 2
   done
@@ -1313,7 +1303,7 @@ END
     kill -STOP -- "-$server" # it does not see the words before the signal
     go client
     wait_for_pause client said
-    kill -TERM -- "-$server"
+    signal_server TERM
     go client
     stop_server TERM 1
     finish client
@@ -1327,7 +1317,7 @@ END
   start_probe clients crowd 40 127.0.0.1 "$port" "$welcomed" pause:in "send-file:$dir/sent" \
     pause:said "recv:20000:$dir/heard" expect-eof
   wait_for_pause clients in
-  kill -STOP -- "-$server"
+  signal_server STOP
   go clients
   wait_for_pause clients said
   stop_server TERM 40
@@ -1344,7 +1334,7 @@ END
   start_probe silent crowd 20 127.0.0.1 "$port" "$welcomed" pause:in recv:600 expect-eof
   wait_for_pause clients in
   wait_for_pause silent in
-  kill -STOP -- "-$server"
+  signal_server STOP
   go clients
   wait_for_pause clients said
   stop_server TERM 80
@@ -1374,8 +1364,8 @@ END
     go "talker$i"
     wait_for_pause "talker$i" talking
   done
-  kill -TERM -- "-$server"
-  kill -CONT -- "-$server"
+  signal_server TERM
+  signal_server CONT
   for i in 1 2 3; do
     local probe_pid=probe_talker$i
     wait_for_exit "${!probe_pid}" # its connection has ended: nobody has a message any more
@@ -1402,7 +1392,7 @@ END
         awk '{ total += $1 } END { print total + 0 }')" -eq 12000 ]
     }
     wait_until all_echoed || explain "the server does not echo" "got" "$(show_lines "$server_out")"
-    kill -TERM -- "-$server"
+    signal_server TERM
     go client
     means="close() while the client may still send: its next bytes are answered with a reset, which destroys what it has not read yet. shutdown(SHUT_WR) first, and read until the client has closed"
     finish client
@@ -1418,7 +1408,7 @@ END
     start_server "$option"
     start_probe client connect 127.0.0.1 "$port" "$welcomed" pause expect-end
     wait_for_pause client
-    kill -TERM -- "-$server"
+    signal_server TERM
     sleep 0.1 # two signals at once would be one; the test holds without
     kill -TERM -- "-$server" 2>/dev/null || true
     kill -INT -- "-$server" 2>/dev/null || true
@@ -1440,7 +1430,7 @@ END
   probe connect 127.0.0.1 "$port" "$welcomed" "send-file:$dir/much" "recv:60000:$dir/echo" pause </dev/null
   go listener
   wait_for_pause listener said
-  kill -TERM -- "-$server"
+  signal_server TERM
   go listener
   finish listener
   means="one who takes nothing held up the broadcast until the time for the stop was over"
@@ -1510,7 +1500,7 @@ END
   means="a write to a closed pipe raises SIGPIPE, which ends the process unless it is ignored"
   probe connect 127.0.0.1 "$port" "$welcomed" ask:hello ask:again half-close expect-eof
   probe connect 127.0.0.1 "$port" "$welcomed" ask:hello
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server"
   assert_status 0 "the output is lost, the service is not"
 }
@@ -1549,7 +1539,7 @@ take_descriptors() {
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" ||
     skip "prlimit is not allowed here"
   kill -STOP -- "-$server" # accept() may have its descriptor before it waits: it has to begin anew
-  kill -CONT -- "-$server"
+  signal_server CONT
 }
 
 @test "server: out of descriptors it says so once, does not spin, and serves as soon as it can" {
@@ -1653,7 +1643,7 @@ take_descriptors() {
   start_probe stay crowd 10 127.0.0.1 "$port" "$welcomed" ask:hello pause expect-end
   wait_for_pause stay
   before=$(now_ms)
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server" "$LIMIT" "write() waits until somebody reads the pipe"
   took=$(($(now_ms) - before))
   assert_status 0 "the output is lost, the service is not"
@@ -2195,4 +2185,15 @@ assert_terminal_shows_parts() { # PART PART SHOWN
   { printf '\n\nWelcome to my server\n\n\n' && cat "$dir/in"; } >"$dir/expected"
   assert_same_bytes "$dir/expected" "$client_out"
   stop_server
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  means="the help is lost, and nobody says so: what printf() and fputs() return tells, or ferror()"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "$means"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "$means"
+  assert_one_line "$client_err" '^client: .'
 }

@@ -366,16 +366,6 @@ all_planes() {
   assert_client_refuses 127.0.0.1 065536
 }
 
-@test "server and client: help that cannot be written is a failure" {
-  [ -c /dev/full ] || skip "this system has no /dev/full"
-  stdout_file=/dev/full run_server --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$server_err" '^server: .'
-  stdout_file=/dev/full run_client --help
-  assert_status 1 "the help is lost: what printf() and fputs() return tells, or ferror()"
-  assert_one_line "$client_err" '^client: .'
-}
-
 # ---- What the server prints ----
 
 # bats test_tags=points:10
@@ -724,8 +714,8 @@ repeat_file() { # FILE N
   wait_for_pause client
   local i
   for i in 1 2 3; do
-    kill -STOP -- "-$server"
-    kill -CONT -- "-$server"
+    signal_server STOP
+    signal_server CONT
   done
   go client
   finish client
@@ -1150,7 +1140,7 @@ served_three() {
   start_probe clients crowd 100 127.0.0.1 "$port" "limit:$LIMIT" say:connected 'send:hello\n' \
     half-close pause 'expect:olleh\n' expect-eof
   wait_for_pause clients
-  kill -CONT -- "-$server"
+  signal_server CONT
   go clients
   means="who waits in the backlog is served when the clients before have left"
   finish clients
@@ -1203,7 +1193,7 @@ served_three() {
   kill -STOP -- "-$server" # it wakes up with messages to answer, and nobody to answer to
   go client
   finish client
-  kill -CONT -- "-$server"
+  signal_server CONT
   means="a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
   assert_serves
 }
@@ -1285,7 +1275,7 @@ served_three() {
   wait_for_line "$server_err" '^server: message longer than 65536 bytes from '
   local before
   before=$(now_ms)
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server"
   assert_status 0
   [ $(($(now_ms) - before)) -le $((2000 * SLOWNESS + 500)) ] ||
@@ -1300,13 +1290,13 @@ served_three() {
     start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:answered \
       'send:late\nlater\n' pause:sent 'expect:etal\nretal\n' expect-eof
     wait_for_pause client answered
-    kill -STOP -- "-$server"
+    signal_server STOP
     go client
     wait_for_pause client sent
     local before
     before=$(now_ms)
     kill "-$signal" -- "-$server" # it finds the signal and the messages at once
-    kill -CONT -- "-$server"
+    signal_server CONT
     go client
     means="the signal won: look whether something has arrived before closing, and answer it"
     finish client
@@ -1319,11 +1309,11 @@ served_three() {
   start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:answered \
     'send:late\nunfinished' pause:sent 'expect:etal\n' expect-eof
   wait_for_pause client answered
-  kill -STOP -- "-$server"
+  signal_server STOP
   go client
   wait_for_pause client sent
-  kill -TERM -- "-$server"
-  kill -CONT -- "-$server"
+  signal_server TERM
+  signal_server CONT
   means="close() with unread input sends a reset, which destroys what the client has not read yet"
   wait_for_exit "$server"
   go client
@@ -1335,11 +1325,11 @@ served_three() {
   start_probe client connect 127.0.0.1 "$port" 'send:one\n' 'expect:eno\n' pause:answered \
     'send:end\n' pause:sent 'expect:dne\n' expect-eof
   wait_for_pause client answered
-  kill -STOP -- "-$server"
+  signal_server STOP
   go client
   wait_for_pause client sent
-  kill -TERM -- "-$server"
-  kill -CONT -- "-$server"
+  signal_server TERM
+  signal_server CONT
   go client
   finish client
   wait_for_exit "$server"
@@ -1368,7 +1358,7 @@ served_three() {
   wait_for_pause client sent
   all_answered() { [ "$(grep -c '^Server sent: ' "$server_out")" -eq "$(awk 'END { print NR }' "$dir/in")" ]; }
   wait_until all_answered || explain "the server does not answer" "got" "$(show_lines "$server_out")"
-  kill -TERM -- "-$server"
+  signal_server TERM
   go client
   means="close() while the client may still send: its next bytes are answered with a reset, which destroys what it has not read yet. shutdown(SHUT_WR) first, and read until the client has closed"
   finish client
@@ -1427,7 +1417,7 @@ served_three() {
       "SO_REUSEADDR is missing: without it, bind() fails for a minute after a connection on that port" \
       "read" "man 7 socket, SO_REUSEADDR; RFC 9293, 3.6.1"
     port=$wanted assert_serves
-    kill -TERM -- "-$server"
+    signal_server TERM
     wait_for_exit "$server"
   done
 }
@@ -1533,7 +1523,7 @@ starve_server() { # NAME
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" ||
     skip "prlimit is not allowed here"
   kill -STOP -- "-$server" # accept() has its descriptor before it waits: it has to begin anew
-  kill -CONT -- "-$server"
+  signal_server CONT
   start_probe "$1" crowd 2 127.0.0.1 "$port" 'send:one\n' half-close 'expect:eno\n' expect-eof
 }
 
@@ -1569,7 +1559,7 @@ lines_on_stderr() { # N
   wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
   local before
   before=$(now_ms)
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server"
   assert_status 0
   [ $(($(now_ms) - before)) -le $((2000 * SLOWNESS + 500)) ] ||
@@ -1604,7 +1594,7 @@ lines_on_stderr() { # N
   none=$(lowest_free_descriptor "$server")
   prlimit --pid "$server" --nofile="$none:" || skip "prlimit is not allowed here"
   kill -STOP -- "-$server" # accept() has its descriptor before it waits: it has to begin anew
-  kill -CONT -- "-$server"
+  signal_server CONT
   start_probe first connect 127.0.0.1 "$port" say:connected 'send:one\n' 'expect:eno\n' pause half-close expect-eof
   wait_for_line "$dir/first.out" '^connected$'
   start_probe second connect 127.0.0.1 "$port" say:connected 'send:two\n' half-close 'expect:owt\n' expect-eof
@@ -1632,7 +1622,7 @@ lines_on_stderr() { # N
   start_probe stay crowd 10 127.0.0.1 "$port" pause expect-end
   wait_for_pause stay
   before=$(now_ms)
-  kill -TERM -- "-$server"
+  signal_server TERM
   wait_for_exit "$server" "$LIMIT" "write() waits until somebody reads the pipe"
   took=$(($(now_ms) - before))
   assert_status 0 "the output is lost, the service is not"
@@ -2304,4 +2294,15 @@ quote_words() { # WORD...
   sed -n 's/^Client received: //p' "$client_out" >"$dir/shown"
   { digits 65536 | rev && printf '\n\n\\x00a\\x00\n\\x82\\xe2\n!😀\ndne\n'; } |
     assert_lines "$dir/shown"
+}
+
+@test "server and client: help that cannot be written is a failure" {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  means="the help is lost, and nobody says so: what printf() and fputs() return tells, or ferror()"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "$means"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "$means"
+  assert_one_line "$client_err" '^client: .'
 }

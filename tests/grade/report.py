@@ -101,7 +101,7 @@ def not_run(name, found):
     missing = [p for p in name.split(":")[0].split(" and ") if p not in built]
     if note or not missing:
         return "%s: %s." % (NOT_RUN, note or "the suite was ended before its turn came")
-    text = "%s: the build left no %s." % (NOT_RUN, " and no ".join(missing))
+    text = "%s: there is no %s." % (NOT_RUN, " and no ".join(missing))
     return text + ("\n%s:\n%s" % build_said(log) if log else "")
 
 
@@ -129,16 +129,19 @@ def write_report(path, name, stage, verdicts, log, note, score, most):
     failed = [v for v in verdicts if v[2] == "failed"]
     failed.sort(key=lambda v: -v[1])  # stable: of as many points, in the suite's order
     lines = ["%s: %s" % (stage, name), "%d of %d points, %d of %d tests failed" % (
-        score, most, len(failed), len(verdicts)), ""]
+        score, most, len(failed), sum(v[2] != "skipped" for v in verdicts)), ""]
     if note:
         lines += ["Not all tests were run: %s." % note, ""]
-    if log and any(v[4].startswith(NOT_RUN + ": the build") for v in failed):
+    if log and any(v[4].startswith(NOT_RUN + ": there is no") for v in failed):
         what, why = build_said(log)
         lines += [what + ":", ""] + ["    " + line for line in why.splitlines()] + [""]
     ran = [v for v in failed if not v[4].startswith(NOT_RUN)]
     if ran:
         lines += ["Begin with the first of these: it is the most basic one.", ""]
+    explained = {}
     for test, points, _, _, text in ran:
+        same_as = explained.setdefault(re.sub(r"[0-9]{4,}", "0", text), test)
+        text = text if same_as == test else "As above: " + same_as
         lines += [title(test, points)] + ["    " + line for line in text.splitlines()] + [""]
     reasons = dict.fromkeys(v[4].split("\n")[0] for v in failed if v[4].startswith(NOT_RUN))
     for reason in reasons:

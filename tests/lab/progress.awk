@@ -46,7 +46,7 @@ END {
         passed[i], size[i], i ? title[i] : "Tests"
   if (next_test != "") {
     sub(/^not ok [0-9]+ /, "", next_test)
-    printf "\nnext: %s\n%s\nThis test alone: %sbats --filter '%s' %s\n", next_test, explanation,
+    printf "\nnext: %s\n%s\nThis test alone: %sbats --filter '%s' %s\nAll of them, also behind this one: make check-all\n", next_test, explanation,
       assignment("SERVER") assignment("CLIENT"), as_regex(next_test), suite
   }
   printf "%d of %d tests pass", all_passed, tests

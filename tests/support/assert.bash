@@ -86,12 +86,14 @@ guess_step_mistake() { # MESSAGE
       echo "the program has closed its connection, or ended, before it had read all that was on its way: one recv() gives what has come so far, and 0 at the end of the stream" ;;
     *'cannot connect'*refused*)
       echo "nobody listens there any more: the server has ended; its stderr may say why" ;;
+    *'got "" (0 bytes) and then nothing'*)
+      echo "nothing came at all: the program has sent it to others only; or is busy with another client, and has not accepted this one; or waits for more before it answers; or has failed, and says so on stderr" ;;
     *'then nothing for '* | *': nothing for '* | *'the time is up'*)
       echo "fewer bytes came than were expected, and the connection stays open: some were lost (strlen() stops at a NUL, send() may take less than it is given), or the program waits for more before it answers" ;;
     *'a reset'* | *'reset by peer'* | *'roken pipe'*)
       echo "close() resets a connection on which something has come that was not read, and what the peer has not read yet is lost; a program that is killed or crashes does the same" ;;
     *'the end of the stream'* | *'ended the stream'*)
-      echo "the connection was closed before all that was owed had been sent, or the program has ended" ;;
+      echo "the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0" ;;
     *'the first difference is'*)
       echo "bytes were changed, lost or repeated, or those of another message or client came" ;;
   esac
@@ -105,7 +107,10 @@ meaning_of_step() { # MESSAGE
   case $1 in
     *'nothing for '* | *'the time is up'*) echo "${means:-$guess}" ;;
     *refused* | *reset* | *'roken pipe'* | *'the end of the stream'* | *'ended the stream'*)
-      echo "$guess${means:+${guess:+; or, in this test: }$means}" ;;
+      case ${means:-} in
+        *reset* | *'close()'* | *SIGPIPE* | *' ends the '*) echo "${guess:+$guess; or, in this test: }$means" ;;
+        *) echo "${guess:-${means:-}}" ;;
+      esac ;;
     *) echo "${means:-$guess}" ;;
   esac
 }

@@ -28,12 +28,16 @@ assert_refused() { # PROGRAM COMMAND_LINE STDOUT STDERR
   assert_line_in "$4" '[Uu]sage: ' "the usage follows the message"
 }
 
+HELP_COMES_FIRST="-h and --help print the usage on stdout and exit 0, before anything else is done"
+
 assert_server_helps() { # ARGUMENT...
+  local hang_means=$HELP_COMES_FIRST
   run_server "$@"
   assert_help "$server_out" "$server_err"
 }
 
 assert_client_helps() { # ARGUMENT...
+  local hang_means=$HELP_COMES_FIRST
   run_client "$@"
   assert_help "$client_out" "$client_err"
 }
@@ -47,20 +51,31 @@ assert_help() { # STDOUT STDERR
 # What it means when an operand that is not given has no default, or one that is given another use.
 DEFAULTS="what is not given has a default, and what is given stands in its place. C: the first operand is argv[1] only if argc > 1, and options come before it"
 
-# Expects that the program that was started says which address it uses; or why it cannot, as its port
-# may be in use on this machine, or nobody may listen there.
-assert_uses_address() { # PROGRAM LINE COMPLAINT
-  local out=$dir/$1.out err=$dir/$1.err line=$2 complaint=$3
+# Expects that the program that was started says which address it uses; or, where a COMPLAINT is given, why
+# it cannot: its port may be in use on this machine, or nobody may listen there.
+assert_uses_address() { # PROGRAM LINE [COMPLAINT]
+  local out=$dir/$1.out err=$dir/$1.err line=$2 complaint=${3:-} port
+  port=$(echo "$line" | sed 's/[^0-9]*$//; s/.*[^0-9]//')
   has_said_it() {
-    has_line "$out" "$line" || has_line "$err" "$complaint"
+    has_line "$out" "$line" || { [ -n "$complaint" ] && has_line "$err" "$complaint"; }
   }
   has_said_it_or_is_gone() {
     has_said_it || is_gone "$pid"
   }
   wait_until has_said_it_or_is_gone || true
-  has_said_it || explain "the default address is not used" "expected a line like" "$line" \
-    "or on stderr" "$complaint" "got" "$(show_lines "$out")" "on stderr" "$(show_lines "$err")" \
-    "it usually means" "$DEFAULTS"
+  ! has_said_it || return 0
+  if grep -q "$port" "$out" "$err"; then
+    explain "the address is right, and its line is not" "expected a line like" "$line" \
+      "got" "$(show_lines "$out")" "on stderr" "$(show_lines "$err")" \
+      "it usually means" "the line has other words, or comes too late: the lesson shows when each is printed" \
+      "read" "$STAGE/README.md, \"Run it\""
+  elif [ ! -s "$out" ] && [ ! -s "$err" ]; then
+    explain "nothing is printed" "expected a line like" "$line" "it usually means" "$IN_A_BUFFER" \
+      "read" "man 3 setvbuf; $STAGE/README.md, \"Run it\""
+  else
+    explain "the default address is not used" "expected a line like" "$line" "or on stderr" "$complaint" \
+      "got" "$(show_lines "$out")" "on stderr" "$(show_lines "$err")" "it usually means" "$DEFAULTS"
+  fi
 }
 
 # Runs the server on a port that may be in use on this machine: the message names it just as well.

@@ -131,6 +131,17 @@ wait_for_exit() { # PID [SECONDS [MEANING]]
   wait "$1" 2>/dev/null || status=$?
 }
 
+# Sends the server a signal. Fails, explaining, if it has ended by itself.
+signal_server() { # SIGNAL
+  ! kill "-$1" -- "-$server" 2>/dev/null || return 0
+  status=0
+  wait "$server" 2>/dev/null || status=$?
+  explain "the server has ended before it was asked to" "exit status" "$status" \
+    "it printed" "$(show_lines "$server_out")" "on stderr" "$(show_lines "$server_err")" "it usually means" \
+    "$(meaning_of_status "$status" || echo "it serves one client and ends: accept() belongs in a loop that only a request to stop ends")" \
+    "read" "$STAGE/README.md, \"What happens\""
+}
+
 # What a ready line looks like in this stage.
 ready_regex() {
   case $STAGE in
@@ -186,9 +197,12 @@ is_ready_or_never_will_be() {
   [ "$printed" -gt 0 ] && [ $((SECONDS - silent_from)) -gt $((2 * SLOWNESS)) ]
 }
 
+IN_A_BUFFER="the line is never printed, or stays in a buffer: stdout into a file is not line-buffered by itself. C: setvbuf(stdout, NULL, _IOLBF, BUFSIZ), or fflush(stdout) behind each line. Python: python3 -u, or print(..., flush=True)"
+
 # Says why there is no ready line: the server has ended, says nothing, or says something else. Fails.
 explain_not_ready() { # ARGUMENT...
   local title="the server does not get ready" how="still runs, but nobody can know its port" meaning
+  local reading="$STAGE/README.md, \"Run it\""
   meaning="the ready line differs from what is expected, or is never printed"
   if is_gone "$server"; then
     status=0
@@ -198,12 +212,13 @@ explain_not_ready() { # ARGUMENT...
     meaning=$(meaning_of_status "$status") ||
       meaning="its first socket calls failed, or it ends without serving; its stderr should say why"
   elif [ ! -s "$server_out" ]; then
-    meaning="the ready line is never printed, or stays in a buffer: stdout into a file is not line-buffered by itself. C: setvbuf(stdout, NULL, _IOLBF, BUFSIZ), or fflush(stdout) behind each line. Python: python3 -u, or print(..., flush=True)"
+    meaning=$IN_A_BUFFER
+    reading="man 3 setvbuf; $reading"
   fi
   explain "$title" "ran" "$(show_command "${server_command[@]}" "$@")" "it" "$how" \
     "expected a line like" "$(ready_regex)" "got" "$(show_lines "$server_out")" \
     "on stderr" "$(show_lines "$server_err")" "it usually means" "$meaning" \
-    "read" "man 3 setvbuf; $STAGE/README.md, \"Run it\""
+    "read" "$reading"
 }
 
 # Starts the client in the background. Sets $client (its pid), $client_out and $client_err.
