@@ -1419,6 +1419,22 @@ END
   done
 }
 
+@test "server: stopping with -b, it does not wait until a client that sends without end has been heard" {
+  local total
+  # One who reads slowly makes the other's messages wait: when the time is over, most are still to come.
+  head -c 64000000 /dev/zero >"$dir/much"
+  start_server -b
+  start_probe slow connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" "slow-read:2000000:$dir/heard"
+  start_probe talker connect 127.0.0.1 "$port" "$welcomed" "roundtrip:$dir/much:/dev/null"
+  wait_until test -s "$dir/heard"
+  means="what has arrived is echoed for a moment only: then the server stops, whatever still comes"
+  stop_server TERM 2
+  total=$(shown_messages | sed -n 's/.*(\([0-9]*\) bytes)$/\1/p' | awk '{ total += $1 } END { print total + 0 }')
+  [ "$total" -lt 32000000 ] || explain "the server goes on for as long as something comes" \
+    "expected" "that it has read a small part of 64000000 bytes" "got" "$total bytes"
+  finish slow
+}
+
 @test "server: stopping with -b, a client that reads nothing does not cost the others what has arrived" {
   head -c 60000 /dev/zero >"$dir/much"
   start_server -b
