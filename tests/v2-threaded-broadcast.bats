@@ -2036,6 +2036,17 @@ assert_terminal_shows_parts() { # PART PART SHOWN
     "it usually means" "isatty() was asked about stdin: what matters is where the bytes go"
 }
 
+@test "client: all that it has received stands in front of what it complains about" {
+  fake_server 'send:abc\xc2' close
+  # shellcheck disable=SC2016 # the inner shell expands it
+  client_command=(sh -c 'exec "$@" 2>&1' sh "${client_command[@]}")
+  in_terminal start_typing 127.0.0.1 "$port" # and types nothing: its input has not ended
+  wait_for_exit "$client"
+  assert_status 1
+  printf 'abc\\xc2client: connection closed by server\n' >"$dir/shown"
+  explain_terminal
+}
+
 # ---- The client and the system ----
 
 @test "client: a refused connection is a failure, one line and exit 1" {
