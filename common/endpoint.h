@@ -34,9 +34,9 @@ void complain_about(const char *what, const char *host, const char *port, const 
 
 /* Returns a socket for an address, with TCP_NODELAY, which turns Nagle's algorithm off (RFC 896;
  * RFC 9293, 3.7.4): a small message goes out at once instead of waiting until the one before is
- * acknowledged. And with SO_OOBINLINE: a byte that the peer marks as urgent
- * (MSG_OOB) keeps its place in the stream (RFC 6093, 6). The caller closes it. Returns -1 with the
- * errno of socket() (POSIX: socket()). */
+ * acknowledged. And with SO_OOBINLINE: a byte that the peer marks as urgent (MSG_OOB) keeps its
+ * place in the stream (RFC 6093, 6). The caller closes it. Returns -1 with the errno of socket()
+ * (POSIX: socket()). */
 int open_socket(const struct addrinfo *address);
 
 /* Returns whether a connection is one to itself. That happens where nobody listens, and the system

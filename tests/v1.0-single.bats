@@ -891,7 +891,7 @@ END
 
 @test "server: it goes on serving when its log may not grow any more" {
   means="a write beyond the limit on the size of files raises SIGXFSZ, which ends a process that does not ignore it"
-  limit_file_size "${server_command[@]}"
+  with_ulimit '-f 64' "${server_command[@]}"
   server_command=("${limited[@]}")
   head -c 3000 /dev/zero >"$dir/in"
   start_server
@@ -1255,12 +1255,5 @@ END
 }
 
 @test "server and client: help that cannot be written is a failure" {
-  [ -c /dev/full ] || skip "this system has no /dev/full"
-  means="the help is lost, and nobody says so: what printf() and fputs() return tells, or ferror()"
-  stdout_file=/dev/full run_server --help
-  assert_status 1 "$means"
-  assert_one_line "$server_err" '^server: .'
-  stdout_file=/dev/full run_client --help
-  assert_status 1 "$means"
-  assert_one_line "$client_err" '^client: .'
+  assert_lost_help_is_a_failure
 }

@@ -30,13 +30,6 @@ fake_crowd() { # N [OPTION...] STEP...
   port=$(sed -n 's/^listening //p' "$dir/fake.out")
 }
 
-# Makes a program start with other limits on open files: `-S -n 60` is the soft one, `-n 60` both.
-with_ulimit() { # OPTIONS COMMAND...
-  local options=$1
-  shift
-  limited=(sh -c "ulimit $options && exec \"\$@\"" sh "$@")
-}
-
 count_lines() { # FILE REGEX
   LC_ALL=C grep -acE -e "$2" "$1" || true
 }
@@ -1527,7 +1520,7 @@ END
 
 @test "server: it goes on serving when its log may not grow any more" {
   means="a write beyond the limit on the size of files raises SIGXFSZ, which ends a process that does not ignore it"
-  limit_file_size "${server_command[@]}"
+  with_ulimit '-f 64' "${server_command[@]}"
   server_command=("${limited[@]}")
   head -c 3000 /dev/zero >"$dir/in"
   start_server
@@ -1945,7 +1938,7 @@ END
   isolate_client
   run_client 127.0.0.1 50000 1 hello
   assert_client_fails '^client: connection 1: Connection refused$' "$means"
-  assert_line_in "$client_out" '^Client echoed on 0 of 1 connections$' 
+  assert_line_in "$client_out" '^Client echoed on 0 of 1 connections$'
 }
 
 # ---- Both together ----
@@ -1993,12 +1986,5 @@ END
 }
 
 @test "server and client: help that cannot be written is a failure" {
-  [ -c /dev/full ] || skip "this system has no /dev/full"
-  means="the help is lost, and nobody says so: what printf() and fputs() return tells, or ferror()"
-  stdout_file=/dev/full run_server --help
-  assert_status 1 "$means"
-  assert_one_line "$server_err" '^server: .'
-  stdout_file=/dev/full run_client --help
-  assert_status 1 "$means"
-  assert_one_line "$client_err" '^client: .'
+  assert_lost_help_is_a_failure
 }

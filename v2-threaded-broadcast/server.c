@@ -67,8 +67,7 @@ struct client {
 /* What the threads share. The lock guards all of it but the constants, and the order of messages:
  * with -b it is held during a whole broadcast. A thread then waits with the lock held, as long as
  * clients that are slow take something, and STALL_MS (in a stop, STOP_STALL_MS) for those that do
- * not. Without -b nobody waits
- * for a client with the lock held. */
+ * not. Without -b nobody waits for a client with the lock held. */
 struct room {
     pthread_mutex_t lock;
     struct client **clients;

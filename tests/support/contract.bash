@@ -109,6 +109,18 @@ assert_client_fails() { # REGEX MEANING
   assert_one_line "$client_err" "$1" "$2"
 }
 
+# Expects that neither program hides that its help could not be written.
+assert_lost_help_is_a_failure() {
+  [ -c /dev/full ] || skip "this system has no /dev/full"
+  means="the help is lost, and nobody says so: what printf() and fputs() return tells, or ferror()"
+  stdout_file=/dev/full run_server --help
+  assert_status 1 "$means"
+  assert_one_line "$server_err" '^server: .'
+  stdout_file=/dev/full run_client --help
+  assert_status 1 "$means"
+  assert_one_line "$client_err" '^client: .'
+}
+
 # Starts the server with a listen() that takes a second, and expects the ready line behind it.
 assert_ready_line_behind_listen() {
   local delay=(-f -qq -o /dev/null -e trace=listen -e inject=listen:delay_enter=1000000)
@@ -165,12 +177,15 @@ assert_no_spin() { # PID MEANING
     "it was made to give way to others" "$switches times" "it usually means" "$2" "read" "man 2 poll"
 }
 
-# Makes a program start with a limit of at most 64 KiB on the size of files, such as its log.
-limit_file_size() { # COMMAND...
-  limited=(sh -c 'ulimit -f 64 && exec "$@"' sh "$@")
+# Makes a program start with other limits: `-n 60` on open files, `-S -n 60` on the soft one alone, `-f 64` on
+# the size of files, which is 64 KiB or less.
+with_ulimit() { # OPTIONS COMMAND...
+  local options=$1
+  shift
+  limited=(sh -c "ulimit $options && exec \"\$@\"" sh "$@")
 }
 
-# Fails unless the server's log has become as long as limit_file_size() lets it. If it has not, the test
+# Fails unless the server's log has become as long as `ulimit -f 64` lets it. If it has not, the test
 # that calls this has tested nothing.
 assert_log_is_full() {
   [ "$(size_of "$server_out")" -ge 32768 ] || explain "the server's log does not hold what it should" \

@@ -87,21 +87,17 @@ has_line() { # FILE REGEX
 # Waits until a line of FILE matches. Fails, showing the file, when none does in time, or when the
 # program that start() let write it has ended.
 wait_for_line() { # FILE REGEX [MEANING]
-  local group errors=${1%.*}.err
-  group=$(cat "${1%.*}.pid" 2>/dev/null) || true
-  wait_until has_line_or_no_writer "$1" "$2" "$group" || true
+  local writers errors=${1%.*}.err
+  writers=-$(cat "${1%.*}.pid" 2>/dev/null) || writers=$$ # not started by start(): do not look at them
+  wait_until has_line_or_is_gone "$1" "$2" "$writers" || true
   ! has_line "$1" "$2" || return 0
-  status_of_end "$group" || status=
+  status_of_end "${writers#-}" || status=
   explain "a line is missing" "expected a line like" "$2" "got" "$(show_lines "$1")" \
     "on stderr" "$([ ! -s "$errors" ] || show_lines "$errors")" "the program's exit status" "$status" \
     "it usually means" "${3:-}"
 }
 
-# GROUP: the processes that write FILE, if start() has started them.
-has_line_or_no_writer() { # FILE REGEX GROUP
-  has_line "$1" "$2" || { [ -n "$3" ] && is_gone "-$3"; }
-}
-
+# A group is named by its negative.
 is_gone() { # PID
   ! kill -0 -- "$1" 2>/dev/null
 }
@@ -134,8 +130,7 @@ wait_for_exit() { # PID [SECONDS [MEANING]]
 # Sends the server a signal. Fails, explaining, if it has ended by itself.
 signal_server() { # SIGNAL
   ! kill "-$1" -- "-$server" 2>/dev/null || return 0
-  status=0
-  wait "$server" 2>/dev/null || status=$?
+  status_of_end "$server" || true # it sets $status all the same
   explain "the server has ended before it was asked to" "exit status" "$status" \
     "it printed" "$(show_lines "$server_out")" "on stderr" "$(show_lines "$server_err")" "it usually means" \
     "$(meaning_of_status "$status" || echo "it serves one client and ends: accept() belongs in a loop that only a request to stop ends")" \
@@ -159,12 +154,21 @@ start_server() { # [OPTION...]
 
 # The same with the whole command line.
 start_server_on() { # ARGUMENT...
+  launch_server "$@"
+  printed=0 silent_from=$SECONDS
+  wait_until is_ready_or_never_will_be || true
+  take_port "$@"
+}
+
+launch_server() { # ARGUMENT...
   start server "${server_command[@]}" "$@"
   server=$pid
   server_out=$dir/server.out
   server_err=$dir/server.err
-  printed=0 silent_from=$SECONDS
-  wait_until is_ready_or_never_will_be || true
+}
+
+# Sets $port from the ready line. Fails, explaining, if there is none.
+take_port() { # ARGUMENT...
   has_line "$server_out" "$(ready_regex)" || explain_not_ready "$@" || return 1
   port=$(LC_ALL=C grep -aE -e "$(ready_regex)" "$server_out" | sed -n '1s/.*[^0-9]//p')
 }
@@ -174,16 +178,12 @@ start_server_on() { # ARGUMENT...
 start_server_into_pipe() {
   local line=""
   mkfifo "$dir/output"
-  stdout_file=$dir/output start server "${server_command[@]}" 127.0.0.1 0
-  server=$pid
-  server_out=$dir/server.out
-  server_err=$dir/server.err
+  stdout_file=$dir/output launch_server 127.0.0.1 0
   exec 5<>"$dir/output" # now: the server must not inherit it
   while ! has_line "$server_out" "$(ready_regex)" && read -r -t "$LIMIT" line <&5; do
     echo "$line" >>"$server_out"
   done
-  has_line "$server_out" "$(ready_regex)" || explain_not_ready 127.0.0.1 0 || return 1
-  port=${line##*[!0-9]}
+  take_port 127.0.0.1 0
 }
 
 # Whether to wait for the ready line no longer: it is there, the server is gone, or has said something
