@@ -290,6 +290,42 @@ refuses() { # COMMAND...
   assert_output --partial 'got: >>> a<9b>b'
 }
 
+# Expects each of these assertions on $output, $lines and $status to fail.
+refuse_each() { # COMMAND...
+  local command
+  for command; do
+    ! eval "$command" >/dev/null 2>&1 || fail "it should have failed: $command"
+  done
+}
+
+@test "what a tool has said is asserted as a whole, in part, by a regex, and in lines" {
+  run sh -c 'printf "one\ntwo*\n"; exit 3'
+  assert_failure
+  assert_failure 3
+  refuse_each assert_success 'assert_failure 2'
+  assert_output $'one\ntwo*'
+  assert_output --partial 'two*'
+  assert_output --regexp '^one.two'
+  refute_output one
+  refute_output --partial 'o*e'
+  refute_output --regexp '^two'
+  refuse_each 'assert_output one' "assert_output --partial 'o*e'" 'assert_output --regexp ^two' \
+    "refute_output --partial 'two*'" 'refute_output --regexp one' "refute_output $'one\ntwo*'"
+  assert_line one
+  assert_line --partial wo
+  assert_line --regexp '^two.$'
+  refute_line two
+  refute_line --partial 'one two'
+  refuse_each 'assert_line two' 'assert_line --regexp ^wo' 'refute_line one' 'refute_line --partial wo'
+  run true
+  assert_success
+  assert_output ''
+  refute_line ''
+  refuse_each assert_failure 'assert_failure 0'
+  assert_equal a a
+  refuse_each 'assert_equal a b' 'fail reason'
+}
+
 @test "what is explained ends with where to read, and the lessons have such sections" {
   refuses explain title name value
   assert_output --partial 'read: '
@@ -483,6 +519,7 @@ refuses() { # COMMAND...
 
 # Runs a suite with one test, and checks where bats says that it has failed.
 assert_fails_at() { # LINE COMMAND BODY
+  # shellcheck disable=SC2016 # the suite expands it
   printf 'STAGE=v1.0-single\nload %q\nhelper() { [ "$1" = 2 ]; }\n@test "a" {\n  true\n%s\n  true\n}\n' \
     "$SUPPORT/suite" "$3" >"$dir/a.bats"
   run_outside bats "$dir/a.bats"
@@ -496,6 +533,7 @@ assert_fails_at() { # LINE COMMAND BODY
   assert_fails_at 7 '[[ 1 = 2 ]]' $'\n  [[ 1 = 2 ]]'
   assert_fails_at 6 'helper 1' '  helper 1'
   assert_fails_at 6 'false || explain this' '  false || explain this'
+  # shellcheck disable=SC2016 # the suite expands it
   assert_fails_at 6 'x=$(helper 1)' '  x=$(helper 1)'
   assert_fails_at 6 "sh -c 'exit 7'" "  sh -c 'exit 7'"
 }

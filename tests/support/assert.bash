@@ -347,8 +347,9 @@ assert_success() {
 }
 
 assert_failure() { # [STATUS]
-  [ "$status" -eq "${1:-$status}" ] && [ "$status" -ne 0 ] ||
+  if [ "$status" -eq 0 ] || [ "$status" -ne "${1:-$status}" ]; then
     fail_between "the exit status is wrong" "${1:-not 0}" "$status, with this output:" "$output"
+  fi
 }
 
 assert_output() { # [--partial|--regexp] TEXT
