@@ -395,6 +395,29 @@ refuse_each() { # COMMAND...
   assert_line_in "$dir/said" '^  it usually means: it crashed .SIGSEGV'
 }
 
+@test "a crash stands first in what is said of a test, by which signal and after what; and bash says nothing" {
+  # shellcheck disable=SC2016 # the suite expands it
+  printf '%s\n' 'STAGE=v1.0-single' "load $(printf %q "$SUPPORT/suite")" \
+    'stub() { printf "#!/bin/sh\n%s\n" "$1" >"$dir/stub"; chmod +x "$dir/stub"; server_command=("$dir/stub") client_command=("$dir/stub"); }' \
+    '@test "a" {' \
+    '  stub "echo Server listens on 127.0.0.1:1; read -r line; kill -SEGV \$\$"' \
+    '  mkfifo "$dir/in"' \
+    '  stdin_file=$dir/in start_server' \
+    '  fake_server recv:5 close' \
+    '  echo >"$dir/in"' \
+    '  probe connect 127.0.0.1 "$port" ask:hello' \
+    '}' \
+    '@test "b" { stub "kill -ABRT \$\$"; fake_server send:bye; run_client 127.0.0.1 1 hello; assert_status 0; }' \
+    '@test "c" { stub "kill -BUS \$\$"; start_server; }' >"$dir/a.bats"
+  run_outside bats --tap "$dir/a.bats"
+  grep -A 2 -- "' failed$" <<<"$output" >"$dir/first"
+  sed 's/).*/)/' "$dir/first" | grep -v "' failed$" >"$dir/said"
+  assert_lines "$dir/said" <<<$'#\n# the server crashed (SIGSEGV)\n--\n#\n# the client crashed (SIGABRT)\n--\n#\n# the server crashed (SIGBUS)'
+  assert_line '#     >>> ask:hello'
+  assert_line '#   it was started as: stub 127.0.0.1 1 hello'
+  assert_line '#     send:bye'
+}
+
 @test "a connection that ended too early is explained with that, and with what the test says of such an end" {
   local ended='it usually means: the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0'
   means="the server waits for more"
