@@ -132,7 +132,7 @@ void say(const char *format, ...)
         free(text);
 }
 
-void complain(const char *format, ...)
+int complain(const char *format, ...)
 {
     char line[LINE_SIZE];
     va_list arguments;
@@ -146,6 +146,7 @@ void complain(const char *format, ...)
         size = sizeof line - 1;
     line[size++] = '\n'; /* in place of the NUL */
     write_line(STDERR_FILENO, line, size);
+    return -1;
 }
 
 int finish_output(void)

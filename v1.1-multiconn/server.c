@@ -35,12 +35,10 @@ static const char USAGE[] =
  * TCP carries a stream of bytes and keeps no boundaries. */
 enum { PIECE_SIZE = 64 * 1024 };
 
-/* Those who connect without end must not keep the others from being served. */
-enum { ACCEPTS_A_TURN = 64 };
-
-/* Out of descriptors, accept() is tried so often: poll() would tell of who waits again and again.
- */
-enum { STARVED_RETRY_MS = 100 };
+enum {
+    ACCEPTS_A_TURN = 64,   /* who connects without end must not keep others from being served */
+    STARVED_RETRY_MS = 100 /* out of descriptors, poll() would tell again and again of who waits */
+};
 
 struct client {
     int connection;
@@ -97,8 +95,7 @@ static bool send_or_keep(struct client *client, const char *data, size_t size)
     if (client->waiting == NULL)
         client->waiting = malloc(size - taken);
     if (client->waiting == NULL) {
-        complain("server: cannot keep %zu bytes for %s: %s", size - taken, client->peer.address,
-                 strerror(errno));
+        complain("server: cannot keep bytes for %s: %s", client->peer.address, strerror(errno));
         return false;
     }
     client->waiting_size = size - taken;
@@ -193,8 +190,8 @@ int main(int argc, char *argv[])
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
         return line.status;
-    int stop_fd = stop_on_signals();
-    if (stop_fd == -1)
+    server.polled[STOP] = (struct pollfd){.fd = stop_on_signals(), .events = POLLIN};
+    if (server.polled[STOP].fd == -1)
         return EXIT_FAILURE;
 
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
@@ -204,12 +201,10 @@ int main(int argc, char *argv[])
     server.listener = listener;
     server.count = FIRST_CLIENT;
     server.polled[LISTENER].events = POLLIN;
-    server.polled[STOP] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
     say("Server listens on %s", self.address);
 
     while (!stop_is_requested() && !server.failed)
         (void)take_turns(&server, -1, line.quiet);
-
     (void)close(listener);
     server.listener = server.polled[STOP].fd = -1;
     server.starved = false;
@@ -218,8 +213,6 @@ int main(int argc, char *argv[])
     end_gently(server.polled + FIRST_CLIENT, server.count - FIRST_CLIENT);
     for (size_t i = FIRST_CLIENT; i < server.count; i++)
         close_client(&server.clients[i]);
-    if (server.failed)
-        return EXIT_FAILURE;
     say("Server stops after %lu connections", server.accepted);
-    return EXIT_SUCCESS;
+    return server.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
