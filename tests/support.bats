@@ -3,6 +3,7 @@
 
 STAGE=v1.0-single
 load support/suite
+load support/contract
 
 # Makes the program $dir/stub from a shell script on stdin, and takes it as the server.
 stub_server() {
@@ -289,6 +290,42 @@ refuses() { # COMMAND...
   assert_output --partial 'got: >>> a<9b>b'
 }
 
+# Expects each of these assertions on $output, $lines and $status to fail.
+refuse_each() { # COMMAND...
+  local command
+  for command; do
+    ! eval "$command" >/dev/null 2>&1 || fail "it should have failed: $command"
+  done
+}
+
+@test "what a tool has said is asserted as a whole, in part, by a regex, and in lines" {
+  run sh -c 'printf "one\ntwo*\n"; exit 3'
+  assert_failure
+  assert_failure 3
+  refuse_each assert_success 'assert_failure 2'
+  assert_output $'one\ntwo*'
+  assert_output --partial 'two*'
+  assert_output --regexp '^one.two'
+  refute_output one
+  refute_output --partial 'o*e'
+  refute_output --regexp '^two'
+  refuse_each 'assert_output one' "assert_output --partial 'o*e'" 'assert_output --regexp ^two' \
+    "refute_output --partial 'two*'" 'refute_output --regexp one' "refute_output $'one\ntwo*'"
+  assert_line one
+  assert_line --partial wo
+  assert_line --regexp '^two.$'
+  refute_line two
+  refute_line --partial 'one two'
+  refuse_each 'assert_line two' 'assert_line --regexp ^wo' 'refute_line one' 'refute_line --partial wo'
+  run true
+  assert_success
+  assert_output ''
+  refute_line ''
+  refuse_each assert_failure 'assert_failure 0'
+  assert_equal a a
+  refuse_each 'assert_equal a b' 'fail reason'
+}
+
 @test "what is explained ends with where to read, and the lessons have such sections" {
   refuses explain title name value
   assert_output --partial 'read: '
@@ -297,10 +334,7 @@ refuses() { # COMMAND...
   [ -s "$dir/sections" ]
   while IFS=, read -r lesson section; do
     section=${section# \"}
-    grep -qE "^#+ ${section%\"}\$" "$BATS_TEST_DIRNAME/../$lesson" || {
-      echo "$lesson has no section ${section%\"}"
-      return 1
-    }
+    grep -qE "^#+ ${section%\"}\$" "$BATS_TEST_DIRNAME/../$lesson" || fail "$lesson has no section ${section%\"}"
   done <"$dir/sections"
 }
 
@@ -410,7 +444,109 @@ refuses() { # COMMAND...
   rm "$dir/sanitizer.1"
 }
 
+# ---- Looking at what programs print ----
+
+@test "a line that has no end yet is none, and neither is one with a byte more" {
+  printf 'first\n\nlast' >"$dir/lines"
+  has_line "$dir/lines" '^first$'
+  assert_equal "$found" first
+  run ! has_line "$dir/lines" '^last$'
+  run ! has_line "$dir/lines" '^irst$'
+  run ! has_line "$dir/lines" '^first.*last'
+  run ! has_line "$dir/no-such-file" ''
+  echo >>"$dir/lines"
+  has_line "$dir/lines" '^last$'
+  assert_equal "$found" last
+}
+
+@test "a line is found by its bytes, whatever the locale makes of them" {
+  printf 'a\303\n' >"$dir/lines"
+  local LC_ALL=C.UTF-8
+  has_line "$dir/lines" $'^a\303$'
+  has_line "$dir/lines" '^a.$'
+  assert_equal "$LC_ALL" C.UTF-8
+}
+
+@test "a NUL in a line is noticed" {
+  printf 'one\0two\n' >"$dir/lines"
+  run ! has_line "$dir/lines" '^onetwo$'
+  run ! has_line "$dir/lines" '^one$'
+  has_line "$dir/lines" '^one.two$'
+  has_line "$dir/lines" 'two$'
+  refuses assert_one_line "$dir/lines" '^onetwo$'
+  printf 'one\n\0' >"$dir/lines"
+  has_line "$dir/lines" '^one$'
+  refuses assert_one_line "$dir/lines" '^one$'
+}
+
+@test "a line is found behind many others, too" {
+  repeat 1000 $'some line\n' >"$dir/lines"
+  run ! has_line "$dir/lines" '^last [0-9]+$'
+  printf 'last 1\nlast 2\nlast 3' >>"$dir/lines"
+  has_line "$dir/lines" '^last [0-9]+$'
+  assert_equal "$found" 'last 1'
+  run ! has_line "$dir/lines" '^last 3$'
+}
+
+@test "wait_until waits for what comes, and gives up in time what does not" {
+  SECONDS=0 LIMIT=2
+  refuses wait_until false
+  [ "$SECONDS" -ge 2 ]
+  [ "$SECONDS" -lt 10 ]
+  start later sh -c 'sleep 0.3; echo now'
+  wait_until has_line "$dir/later.out" '^now$'
+}
+
+@test "waiting for a moment takes that moment" {
+  local tries before
+  before=$(now_ms)
+  for tries in 1 2 3 4 5; do
+    wait_a_moment 0.1
+  done
+  [ $(($(now_ms) - before)) -ge 450 ]
+}
+
+@test "repeat gives so many, and every_byte each of the 256 once, in order" {
+  local n
+  for n in 0 1 2 7 100; do
+    assert_equal "$(repeat "$n" ab)" "$(for ((i = 0; i < n; i++)); do printf ab; done)"
+  done
+  every_byte | od -An -v -t u1 | tr -s ' ' '\n' | sed '/^$/d' >"$dir/bytes"
+  printf '%s\n' {0..255} | cmp - "$dir/bytes"
+}
+
 # ---- Explaining ----
+
+# Runs a suite with one test, and checks where bats says that it has failed.
+assert_fails_at() { # LINE COMMAND BODY
+  # shellcheck disable=SC2016 # the suite expands it
+  printf 'STAGE=v1.0-single\nload %q\nhelper() { [ "$1" = 2 ]; }\n@test "a" {\n  true\n%s\n  true\n}\n' \
+    "$SUPPORT/suite" "$3" >"$dir/a.bats"
+  run_outside bats "$dir/a.bats"
+  assert_failure 1
+  assert_line --partial "in test file $dir/a.bats, line $1)"
+  assert_line --partial "#   \`$2' failed"
+}
+
+@test "bats names the line of a test that has failed, though it does not trace it" {
+  assert_fails_at 6 '[ 1 = 2 ]' '  [ 1 = 2 ]'
+  assert_fails_at 7 '[[ 1 = 2 ]]' $'\n  [[ 1 = 2 ]]'
+  assert_fails_at 6 'helper 1' '  helper 1'
+  assert_fails_at 6 'false || explain this' '  false || explain this'
+  # shellcheck disable=SC2016 # the suite expands it
+  assert_fails_at 6 'x=$(helper 1)' '  x=$(helper 1)'
+  assert_fails_at 6 "sh -c 'exit 7'" "  sh -c 'exit 7'"
+}
+
+@test "a status other than 1, and a test that gives it up, are failures too" {
+  printf 'STAGE=v1.0-single\nload %q\n@test "a" { sh -c "exit 7"; }\n@test "b" { false || return 3; }\n@test "c" { exit 0; }\n' \
+    "$SUPPORT/suite" >"$dir/a.bats"
+  run_outside bats "$dir/a.bats"
+  assert_failure 1
+  assert_line --partial "\`@test \"a\" { sh -c \"exit 7\"; }' failed with status 7"
+  assert_line 'not ok 2 b'
+  assert_line 'not ok 3 c'
+}
 
 @test "bytes that are cut at a NUL are explained with strlen()" {
   printf 'abc\0def' >"$dir/sent"

@@ -1,4 +1,4 @@
-# assert.bash - assertions that explain to a student what went wrong. Loaded by suite.bash.
+# assert.bash - assertions, most of which explain to a student what went wrong. Loaded by suite.bash.
 # A test may set $means and $read_more to what a failure usually means, and where to read about it;
 # where it does not, where_to_read() knows.
 
@@ -176,7 +176,7 @@ without_paths() { # TEXT
 }
 
 size_of() { # FILE
-  wc -c <"$1" | tr -d ' '
+  echo $(($(wc -c <"$1")))
 }
 
 # Some bytes of a file around an offset, escaped, with a mark in front of that byte.
@@ -278,9 +278,20 @@ assert_no_line_in() { # FILE REGEX [MEANING]
     "got" "$(show_lines "$1")" "it usually means" "${3:-}"
 }
 
+# Whether FILE is one line, ended or not.
+is_one_line() { # FILE
+  local LC_ALL=C text
+  if IFS= read -r -d '' -n 4096 text <"$1"; then # there is a NUL, or much
+    [ "$(awk 'END { print NR }' "$1")" -eq 1 ]
+    return
+  fi
+  text=${text%$'\n'}$'\n'
+  [ -s "$1" ] && [ "${text#*$'\n'}" = "" ]
+}
+
 # Fails unless FILE is exactly one line, which matches.
 assert_one_line() { # FILE REGEX [MEANING]
-  if [ "$(awk 'END { print NR }' "$1")" -ne 1 ] || ! has_line "$1" "$2"; then
+  if ! is_one_line "$1" || ! has_line "$1" "$2"; then
     explain "one line was expected, and nothing else" "expected one line like" "$2" \
       "got" "$(show_lines "$1")" "it usually means" "${3:-}"
     return 1
@@ -318,4 +329,65 @@ meaning_of_status() { # STATUS
     99) echo "a sanitizer has found a mistake; see below" ;;
     *) return 1 ;;
   esac
+}
+
+# ---- Of the tools: what `run` has got from one ----
+
+fail() { # WORD...
+  printf '%s\n' "$*" >&2
+  return 1
+}
+
+assert_equal() { # GOT EXPECTED
+  [ "$1" = "$2" ] || fail_between "values differ" "$2" "$1"
+}
+
+assert_success() {
+  [ "$status" -eq 0 ] || fail_between "the exit status is wrong" 0 "$status, with this output:" "$output"
+}
+
+assert_failure() { # [STATUS]
+  if [ "$status" -eq 0 ] || [ "$status" -ne "${1:-$status}" ]; then
+    fail_between "the exit status is wrong" "${1:-not 0}" "$status, with this output:" "$output"
+  fi
+}
+
+assert_output() { # [--partial|--regexp] TEXT
+  is_said "$output" "$@" || fail_between "the output is wrong" "$*" "$output"
+}
+
+refute_output() { # [--partial|--regexp] TEXT
+  ! is_said "$output" "$@" || fail_between "the output is wrong" "not $*" "$output"
+}
+
+assert_line() { # [--partial|--regexp] TEXT
+  is_line_said "$@" || fail_between "a line is missing" "$*" "$output"
+}
+
+refute_line() { # [--partial|--regexp] TEXT
+  ! is_line_said "$@" || fail_between "a line should not be there" "not $*" "$output"
+}
+
+is_line_said() { # [--partial|--regexp] TEXT
+  local line
+  for line in ${lines[@]+"${lines[@]}"}; do
+    ! is_said "$line" "$@" || return 0
+  done
+  return 1
+}
+
+is_said() { # GOT [--partial|--regexp] EXPECTED
+  case $2 in
+    --partial) [[ $1 == *"$3"* ]] ;;
+    --regexp) [[ $1 =~ $3 ]] ;;
+    *) [ "$1" = "$2" ] ;;
+  esac
+}
+
+fail_between() { # TITLE EXPECTED GOT...
+  local title=$1 expected=$2
+  shift 2
+  printf '\n%s\n  expected: %s\n  got: ' "$title" "$expected"
+  printf '%s\n' "$@"
+  return 1
 }
