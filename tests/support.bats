@@ -395,6 +395,29 @@ refuse_each() { # COMMAND...
   assert_line_in "$dir/said" '^  it usually means: it crashed .SIGSEGV'
 }
 
+@test "a crash stands first in what is said of a test, by which signal and after what; and bash says nothing" {
+  # shellcheck disable=SC2016 # the suite expands it
+  printf '%s\n' 'STAGE=v1.0-single' "load $(printf %q "$SUPPORT/suite")" \
+    'stub() { printf "#!/bin/sh\n%s\n" "$1" >"$dir/stub"; chmod +x "$dir/stub"; server_command=("$dir/stub") client_command=("$dir/stub"); }' \
+    '@test "a" {' \
+    '  stub "echo Server listens on 127.0.0.1:1; read -r line; kill -SEGV \$\$"' \
+    '  mkfifo "$dir/in"' \
+    '  stdin_file=$dir/in start_server' \
+    '  fake_server recv:5 close' \
+    '  echo >"$dir/in"' \
+    '  probe connect 127.0.0.1 "$port" ask:hello' \
+    '}' \
+    '@test "b" { stub "kill -ABRT \$\$"; fake_server send:bye; run_client 127.0.0.1 1 hello; assert_status 0; }' \
+    '@test "c" { stub "kill -BUS \$\$"; start_server; }' >"$dir/a.bats"
+  run_outside bats --tap "$dir/a.bats"
+  grep -A 2 -- "' failed$" <<<"$output" >"$dir/first"
+  sed 's/).*/)/' "$dir/first" | grep -v "' failed$" >"$dir/said"
+  assert_lines "$dir/said" <<<$'#\n# the server crashed (SIGSEGV)\n--\n#\n# the client crashed (SIGABRT)\n--\n#\n# the server crashed (SIGBUS)'
+  assert_line '#     >>> ask:hello'
+  assert_line '#   it was started as: stub 127.0.0.1 1 hello'
+  assert_line '#     send:bye'
+}
+
 @test "a connection that ended too early is explained with that, and with what the test says of such an end" {
   local ended='it usually means: the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0'
   means="the server waits for more"
@@ -678,6 +701,28 @@ fake_manager() { # NAME
   refute_output --partial 'called:'
 }
 
+@test "setup: where the system's bats is too old, npm brings one, without root's rights" {
+  local setup=$dir/tests/setup
+  mkdir -p "$dir/tests/support"
+  cp "$BATS_TEST_DIRNAME/setup" "$dir/tests/"
+  cp "$SUPPORT/bats.sh" "$dir/tests/support/"
+  poor_path cc ld as make ps timeout patch mkdir cp
+  fake_manager apt-get
+  fake_bats "$dir/bin/bats" 1.2.1
+  fake_bats "$dir/new" 1.9.0
+  # shellcheck disable=SC2016 # the script expands it
+  printf '#!/bin/sh\nwhile [ "$1" != --prefix ]; do shift; done\nmkdir -p "$2/node_modules/bats/bin"\ncp %q "$2/node_modules/bats/bin/bats"\n' \
+    "$dir/new" >"$dir/bin/npm"
+  chmod +x "$dir/bin/npm"
+  PATH=$dir/bin run "$setup"
+  assert_success
+  assert_output --regexp '^\+ npm install .*[^ ]*/tests/support bats@1$'
+  rm -r "$dir/tests/support/node_modules"
+  printf '#!/bin/sh\n' >"$dir/bin/npm"
+  PATH=$dir/bin run "$setup"
+  assert_failure 1
+}
+
 @test "setup: an unknown option is refused" {
   run "$BATS_TEST_DIRNAME/setup" --what
   assert_failure 2
@@ -685,26 +730,141 @@ fake_manager() { # NAME
 
 # ---- tests/check ----
 
-@test "check: its last line counts what bats has counted, and a failure is its exit status" {
+# Makes $dir/tests, which holds tests/check and what it needs. Suites come on top.
+make_suites_folder() {
   mkdir -p "$dir/tests/support"
   cp "$BATS_TEST_DIRNAME/check" "$dir/tests/"
+  cp "$SUPPORT/bats.sh" "$dir/tests/support/"
   printf 'all:\n' >"$dir/tests/support/Makefile"
-  printf '@test "%s" { %s; }\n' good true bad false other true left 'skip because' >"$dir/tests/a.bats"
-  printf '@test "%s" { %s; }\n' good true >"$dir/tests/b.bats"
-  run_outside "$dir/tests/check" a b no-such-stage
-  assert_failure 1
-  assert_equal "${lines[${#lines[@]} - 1]}" '3 passed, 1 failed, 1 skipped'
-  run_outside "$dir/tests/check" b
-  assert_success
-  assert_equal "${lines[${#lines[@]} - 1]}" '1 passed, 0 failed'
 }
 
-@test "check: a suite that cannot be read is a failure" {
-  mkdir -p "$dir/tests/support"
-  cp "$BATS_TEST_DIRNAME/check" "$dir/tests/"
-  printf 'all:\n' >"$dir/tests/support/Makefile"
-  printf '@test "a" {\n  if\n}\n' >"$dir/tests/a.bats"
-  run_outside "$dir/tests/check" a
+make_suite() { # NAME [TEST BODY]...
+  local file=$dir/tests/$1.bats
+  shift
+  printf '@test "%s" {\n%s\n}\n' "$@" >"$file"
+}
+
+# Makes a bats that says that it is of this VERSION, and then what it is to say of the tests.
+fake_bats() { # FILE VERSION WORD...
+  local file=$1 version=$2
+  shift 2
+  # shellcheck disable=SC2016 # the script expands it
+  printf '#!/bin/sh\n[ "$1" = --version ] && echo "Bats %s" && exit\n' "$version" >"$file"
+  printf 'echo "%s"\n' "$@" >>"$file"
+  chmod +x "$file"
+}
+
+# Expects this to be the last line.
+assert_sum() { # LINE
+  assert_equal "${lines[${#lines[@]} - 1]}" "$1"
+}
+
+@test "check: its last line counts what bats has counted, and a failure is its exit status" {
+  make_suites_folder
+  make_suite a good true bad false other true left 'skip because'
+  make_suite b good true
+  run_outside "$dir/tests/check" a b
   assert_failure 1
-  assert_equal "${lines[${#lines[@]} - 1]}" '0 passed, 1 failed'
+  assert_line '# a: 2 passed, 1 failed, 1 skipped'
+  assert_line 'not ok a: bad'
+  assert_line 'ok b: good'
+  assert_sum '3 passed, 1 failed, 1 skipped'
+  run_outside "$dir/tests/check" b
+  assert_success
+  assert_line 'ok good'
+  assert_sum '1 passed, 0 failed'
+}
+
+@test "check: a suite that is not there, cannot be read, or has no tests is a failure" {
+  make_suites_folder
+  run_outside "$dir/tests/check" no-such-suite
+  assert_failure 1
+  assert_output 'tests/check: there is no suite no-such-suite'
+  make_suite broken a if
+  run_outside "$dir/tests/check" broken
+  assert_failure 1
+  assert_sum '0 passed, 1 failed'
+  echo '# no tests' >"$dir/tests/empty.bats"
+  run_outside "$dir/tests/check" empty
+  assert_failure 1
+  assert_sum '0 passed, 0 failed'
+}
+
+@test "check: tests of which nothing is heard have failed" {
+  make_suites_folder
+  make_suite a one true two true three true
+  mkdir "$dir/bin"
+  fake_bats "$dir/bin/bats" 1.8.0 1..3 'ok 1 one' 'ok 2 two'
+  run_outside env PATH="$dir/bin:$PATH" JOBS=1 "$dir/tests/check" a
+  assert_failure 1
+  assert_line '# a: it has 3 tests, and 2 were heard of'
+  assert_sum '2 passed, 1 failed'
+  fake_bats "$dir/bin/bats" 1.8.0 1..3 'ok 1 one' 'ok 2 two' 'ok 3 three' 'ok 4 three'
+  run_outside env PATH="$dir/bin:$PATH" JOBS=1 "$dir/tests/check" a
+  assert_failure 1
+  assert_sum '4 passed, 1 failed'
+}
+
+@test "check: each test is run once, however many at once, and whatever its name" {
+  local jobs
+  make_suites_folder
+  # shellcheck disable=SC2016 # that is its name
+  make_suite a 'x (y)' true "it's" true 'a.*' true 'ä' true 'a|b' true -b true 'a $b, \"c\"' true x true 'x y' true \
+    '\xHH^' true
+  for jobs in 1 2 3 20; do
+    run_outside env JOBS="$jobs" "$dir/tests/check" a
+    assert_success
+    assert_sum '10 passed, 0 failed'
+  done
+}
+
+@test "check: JOBS says how many tests run at once" {
+  make_suites_folder
+  # shellcheck disable=SC2016 # the suite expands it
+  local alone='mkdir "$BATS_TEST_DIRNAME/lock" && sleep 0.3 && rmdir "$BATS_TEST_DIRNAME/lock"'
+  make_suite a one "$alone" two "$alone"
+  run_outside env JOBS=1 "$dir/tests/check" a
+  assert_success
+  run_outside env JOBS=2 "$dir/tests/check" a
+  assert_failure 1
+}
+
+@test "check: what is said of a test that fails stays together" {
+  # shellcheck disable=SC2016 # the suite expands it
+  local body='for i in $(seq 1500); do echo "line $BATS_TEST_DESCRIPTION $i"; done; false' name
+  make_suites_folder
+  make_suite a one "$body" two "$body" three "$body"
+  run_outside env JOBS=3 "$dir/tests/check" a
+  assert_sum '0 passed, 3 failed'
+  for name in one two three; do
+    sed -n "/^not ok $name/,/^not ok/p" <<<"$output" | grep -c "^# line $name " >"$dir/count"
+    assert_equal "$(cat "$dir/count")" 1500
+  done
+}
+
+@test "check: a stage is what all stages have in common, and its own suite" {
+  make_suites_folder
+  # shellcheck disable=SC2016 # the suite expands it
+  make_suite every-stage common '[ "$STAGE" = v1.0-some ]'
+  # shellcheck disable=SC2016 # the suite expands it
+  make_suite v1.0-some own '[ -z "${STAGE:-}" ]'
+  run_outside "$dir/tests/check" v1.0-some
+  assert_success
+  assert_line 'ok common'
+  assert_sum '2 passed, 0 failed'
+}
+
+@test "check: a bats that is too old, or none, is told in one line, and the one from tests/setup is found" {
+  make_suites_folder
+  make_suite a one true
+  mkdir "$dir/bin"
+  fake_bats "$dir/bin/bats" 1.2.1
+  run_outside env PATH="$dir/bin:$PATH" "$dir/tests/check" a
+  assert_failure 1
+  assert_output 'check: bats 1.8 or newer is needed, and there is Bats 1.2.1: tests/setup brings it'
+  mkdir -p "$dir/tests/support/node_modules/bats/bin"
+  fake_bats "$dir/tests/support/node_modules/bats/bin/bats" 2.0.0 'ok 1 one'
+  run_outside env PATH="$dir/bin:$PATH" "$dir/tests/check" a
+  assert_success
+  assert_sum '1 passed, 0 failed'
 }

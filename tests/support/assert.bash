@@ -6,6 +6,8 @@
 # it usually means and where to read. Fails.
 explain() { # TITLE [NAME VALUE]...
   local meaning=${means:-} reading=${read_more:-}
+  explain_crash server "${server:-}"
+  explain_crash client "${client:-}"
   printf '\n%s\n' "$1"
   shift
   while [ $# -ge 2 ]; do
@@ -19,6 +21,29 @@ explain() { # TITLE [NAME VALUE]...
   explain_line "it usually means" "$meaning"
   explain_line read "${reading:-$(where_to_read "${BATS_TEST_DESCRIPTION:-}")}"
   return 1
+}
+
+# If a program under test has crashed, that comes first: by which signal, and after what was sent to it.
+explain_crash() { # PROGRAM PID
+  local status=0 tries=0 end=end_of_$1 command="command_of_$1[@]" steps meaning
+  until [ -z "$2" ] || is_gone "$2" || [ "$((tries += 1))" -gt 10 ]; do
+    wait_a_moment 0.01 # it may be about to end: its connections are closed before
+  done
+  status_of_end "$2" || status=${!end:-0}
+  is_crash "$status" || return 0
+  meaning=$(meaning_of_status "$status")
+  printf '\nthe %s crashed (SIG%s): %s\n' "$1" "$(kill -l "$status")" "${meaning#*): }"
+  explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
+  [ "${FUNCNAME[2]}" != explain_probe ] || return 0 # that shows the steps itself
+  for steps in "$dir"/*.steps; do
+    [ ! -e "$steps" ] || explain_line "it was sent (tests/support/probe.c lists the steps)" \
+      "$(without_paths "$(show_steps "$(basename "$steps" .steps)" "$(cat "${steps%.steps}.err")")")"
+  done
+}
+
+# Whether an exit status is that of a program that the system, or it itself, has ended for a mistake.
+is_crash() { # STATUS
+  [ "$1" -gt 128 ] && case $(kill -l "$1") in SEGV | BUS | FPE | ILL | ABRT | SYS) ;; *) false ;; esac
 }
 
 explain_line() { # NAME VALUE
@@ -324,10 +349,9 @@ meaning_of_status() { # STATUS
     126 | 127) echo "it could not be run: is it built, and is the path right?" ;;
     130 | 143) echo "it was ended by a signal that it should have handled: man 2 sigaction" ;;
     134) echo "it was aborted (SIGABRT): an assertion, or the C library has found damaged memory" ;;
-    135 | 136 | 138 | 139) echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong" ;;
     141) echo "it died of SIGPIPE: a write to a peer or reader that is gone ends the process, unless SIGPIPE is ignored" ;;
     99) echo "a sanitizer has found a mistake; see below" ;;
-    *) return 1 ;;
+    *) is_crash "$1" && echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong; a debugger shows where" ;;
   esac
 }
 

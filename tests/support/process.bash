@@ -33,6 +33,7 @@ start() { # NAME COMMAND...
   "$@" <>"${stdin_file:-/dev/null}" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" 3>&- 4>&- &
   pid=$!
   set +m
+  eval "end_of_$name= command_of_$name=(\"\$@\")" # for explain_crash
   groups+=("$pid")
   echo "$pid" >"$dir/$name.pid"
 }
@@ -264,8 +265,9 @@ run_to_end() { # NAME COMMAND...
   local name=$1 seconds=${limit:-$LIMIT}
   shift
   status=0
-  "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \
-    3>&- 4>&- || status=$?
+  { "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \
+    3>&- 4>&-; } 2>/dev/null || status=$? # bash itself has something to say of a crash
+  eval "end_of_$name=\$status command_of_$name=(\"\$@\")"
   case $status in
     124 | 137)
       explain "the $name does not end" "ran" "$(show_command "$@")" "expected" "that it ends within $seconds s" \

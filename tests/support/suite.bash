@@ -37,6 +37,7 @@ note_failure() {
 
 setup() {
   note_failure_only
+  trap : SEGV BUS FPE ILL ABRT SYS # of these, bash would report how a program has ended; explain() does
   [ ! -e "${ECHO_STOP:-}" ] || skip "a test before it has failed"
   exec </dev/null # nothing in a test reads the terminal
   dir=$BATS_TEST_TMPDIR
