@@ -75,6 +75,8 @@ line_of() { # FILE TEXT
 
 @test "the Mermaid of the pictures is what Mermaid understands" {
   copy_stage v1.0-single
+  mkdir tests/lab
+  cp -p "$BATS_TEST_DIRNAME/lab/stages.sh" tests/lab
   cp -p "$BATS_TEST_DIRNAME"/prose* "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/setup" tests
   touch Makefile
   local picture
