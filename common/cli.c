@@ -63,6 +63,7 @@ static bool take_options(struct command_line *line, int argc, char *argv[])
         else if (!take_option(line, argv[i]))
             return false;
     }
+    line->operands[line->operand_count] = NULL; /* argv has room: argv[argc] is NULL, too */
     return true;
 }
 
@@ -89,7 +90,7 @@ static bool parse(struct command_line *line, const char *program, int argc, char
 
 static bool refuse_more_operands(struct command_line *line)
 {
-    const char *operand = line->operands[line->operand_limit];
+    const char *operand = line->operands[line->max_extra];
 
     complain("%s: one operand too many: %s", line->program, quote(operand, strlen(operand)).text);
     return wrong_usage(line);
@@ -105,7 +106,7 @@ bool parse_server(struct command_line *line, int argc, char *argv[])
         line->host = next_operand(line);
     if (line->operand_count >= 1)
         line->port = next_operand(line);
-    if (line->operand_count > line->operand_limit)
+    if (line->operand_count > line->max_extra)
         return refuse_more_operands(line);
     return parse_number(line, "PORT", line->port, 0, 65535, &port);
 }
@@ -120,7 +121,7 @@ bool parse_client(struct command_line *line, int argc, char *argv[])
         line->host = next_operand(line);
     if (line->operand_count >= 1)
         line->port = next_operand(line);
-    if (line->operand_count > line->operand_limit)
+    if (line->operand_count > line->max_extra)
         return refuse_more_operands(line);
     return parse_number(line, "PORT", line->port, 1, 65535, &port);
 }

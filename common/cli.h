@@ -11,12 +11,12 @@ struct command_line {
     const char *options; /* the option letters that this program knows, such as "bq" */
     const char *host;    /* the default, or HOST */
     const char *port;    /* the default, or PORT: decimal digits, in range */
-    int operand_limit;   /* how many operands may follow PORT (clients only) */
+    int max_extra;       /* how many operands may follow PORT (clients only) */
 
     const char *program; /* "server" or "client", for messages */
     bool quiet;          /* -q */
     bool broadcast;      /* -b */
-    char **operands;     /* the operands behind PORT */
+    char **operands;     /* the operands behind PORT, and NULL */
     int operand_count;
     int status; /* the exit status, where the program is not to go on */
 };

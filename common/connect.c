@@ -80,11 +80,18 @@ int connect_to(const char *host, const char *port, struct endpoint *peer)
     return connection;
 }
 
-int complain_about_server(int error)
+const char *explain_failure(int error)
 {
     if (error == EPIPE || error == ECONNRESET)
-        complain("client: connection closed by server");
-    else
-        complain("client: connection to the server failed: %s", strerror(error));
-    return -1;
+        return "connection closed by server";
+    return error == EBADMSG ? "the echo differs from what was sent" : strerror(error);
+}
+
+int complain_about_server(int error)
+{
+    const char *why = explain_failure(error);
+
+    if (error == EPIPE || error == ECONNRESET || error == EBADMSG)
+        return complain("client: %s", why);
+    return complain("client: connection to the server failed: %s", why);
 }

@@ -8,8 +8,12 @@
  * `peer`. The caller closes it. Returns -1 after one line on stderr (POSIX: connect()). */
 int connect_to(const char *host, const char *port, struct endpoint *peer);
 
-/* Says in one line on stderr why a send() or recv() to the server has failed, with its errno: EPIPE
- * and ECONNRESET mean that the server has closed the connection. Returns -1. */
+/* Returns what it means to a client that talking to its server failed with `error`: EPIPE and
+ * ECONNRESET, that the server has closed the connection; EBADMSG, that what came is not the echo of
+ * what was sent; others, what strerror() says. */
+const char *explain_failure(int error);
+
+/* Says it in one line on stderr. Returns -1. */
 int complain_about_server(int error);
 
 /* The two halves of connect_to(), for a client with many connections. */

@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -60,6 +61,16 @@ int open_socket(const struct addrinfo *address)
         (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     }
     return fd;
+}
+
+int set_blocking(int socket, bool blocking)
+{
+    int flags = fcntl(socket, F_GETFL);
+
+    if (flags == -1)
+        return -1;
+    flags = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+    return fcntl(socket, F_SETFL, flags) == -1 ? -1 : 0;
 }
 
 bool is_connected_to_itself(int connection)

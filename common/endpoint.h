@@ -1,4 +1,4 @@
-/* endpoint.h - the addresses at both ends of a connection: finding them, and showing them. */
+/* endpoint.h - sockets and the addresses at both ends of a connection: finding and showing them. */
 #ifndef ENDPOINT_H
 #define ENDPOINT_H
 
@@ -38,6 +38,10 @@ void complain_about(const char *what, const char *host, const char *port, const 
  * place in the stream (RFC 6093, 6). The caller closes it. Returns -1 with the errno of socket()
  * (POSIX: socket()). */
 int open_socket(const struct addrinfo *address);
+
+/* Makes a socket block, or fail with EAGAIN instead (POSIX: fcntl(), O_NONBLOCK). Returns 0, or -1
+ * with errno. */
+int set_blocking(int socket, bool blocking);
 
 /* Returns whether a connection is one to itself. That happens where nobody listens, and the system
  * gives a client the very port that it asks for: its SYN is answered by its own (RFC 9293, 3.5:

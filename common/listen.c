@@ -2,6 +2,7 @@
 #include "listen.h"
 
 #include "program.h"
+#include "stop.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -61,19 +62,25 @@ int listen_on(const char *host, const char *port, struct endpoint *bound)
     return listener;
 }
 
-/* The errors of accept() that say: not now, but later. */
-static bool is_shortage(int error)
+static bool somebody_waits(int listener)
 {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    struct pollfd readable = {.fd = listener, .events = POLLIN};
+
+    return poll(&readable, 1, 0) == 1;
 }
 
-bool accept_failed_for_now(int error, bool *starved)
+bool accept_can_go_on(int listener, int error, bool *starved)
 {
     bool broken = error == EBADF || error == EFAULT || error == EINVAL || error == ENOTSOCK;
+    bool nobody_waits = error == EAGAIN || error == EWOULDBLOCK;
+    bool shortage = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 
-    if (broken || (is_shortage(error) && !*starved))
+    /* Some systems look for a descriptor before they look for a client. */
+    if (nobody_waits || (shortage && !somebody_waits(listener)))
+        shortage = *starved = false;
+    if (broken || (shortage && !*starved))
         complain("server: cannot accept a connection: %s", strerror(error));
-    *starved = *starved || is_shortage(error);
+    *starved = *starved || shortage;
     return !broken;
 }
 
@@ -82,18 +89,13 @@ void pause_for_resources(void)
     (void)poll(NULL, 0, RESOURCE_PAUSE_MS);
 }
 
-bool accept_can_go_on(int error, bool *starved)
+bool wait_to_accept(int listener, int error, bool *starved)
 {
-    bool can_go_on = accept_failed_for_now(error, starved);
-
-    if (can_go_on && *starved)
+    if (!accept_can_go_on(listener, error, starved))
+        return false;
+    if (*starved)
         pause_for_resources();
-    return can_go_on;
-}
-
-bool client_waits(int listener)
-{
-    struct pollfd readable = {.fd = listener, .events = POLLIN};
-
-    return poll(&readable, 1, 0) == 1;
+    else
+        (void)wait_readable(listener); /* that ends also when a stop is requested */
+    return !stop_is_requested();
 }

@@ -11,21 +11,21 @@
  * Returns -1 after one line on stderr (POSIX: socket(), bind(), listen()). */
 int listen_on(const char *host, const char *port, struct endpoint *bound);
 
-/* What to do after accept() has failed with `error`. Returns true to call it again: one client, a
- * signal, or a shortage of descriptors or memory was the reason. A shortage sets *starved, after
- * one line on stderr if it was not set; while it is set, each call pauses for 100 ms, in which some
- * may become free. The caller clears it when the shortage is over. Returns false, after one line on
- * stderr, if the listener is of no use any more (POSIX: accept(), ERRORS). */
-bool accept_can_go_on(int error, bool *starved);
+/* What to do after accept() has failed with `error`. Returns true if it is worth calling again: one
+ * client, a signal, or a shortage of descriptors or memory was the reason, or nobody waits.
+ * *starved, which the caller keeps from call to call, is set as long as a shortage lasts; its first
+ * failure is reported in one line on stderr. It is over when nobody waits any more.
+ * Returns false, after one line on stderr, if the listener is of no use any more (POSIX: accept(),
+ * ERRORS). */
+bool accept_can_go_on(int listener, int error, bool *starved);
 
-/* The same without the pause, for a server that has other clients to serve meanwhile. */
-bool accept_failed_for_now(int error, bool *starved);
+/* The same for a program that has nothing else to do meanwhile. It waits: where nobody waits, for a
+ * client; and in a shortage 100 ms, in which some may become free. Returns false also when a stop
+ * is requested. */
+bool wait_to_accept(int listener, int error, bool *starved);
 
 /* Lets 100 ms pass in which descriptors, memory or threads may become free, without using the
  * processor. A signal ends them early (POSIX: poll()). */
 void pause_for_resources(void);
-
-/* Returns whether a client waits to be accepted (POSIX: poll()). */
-bool client_waits(int listener);
 
 #endif

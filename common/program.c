@@ -1,7 +1,7 @@
 /* program.c - see program.h. */
 #include "program.h"
 
-#include "stop.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 enum {
     OUTPUT_PATIENCE_MS = 1000, /* how long a line waits for its reader */
-    OUTPUT_STOP_MS = 900,      /* and how long after a request to stop: 2 s are for all of it */
+    OUTPUT_HURRY_MS = 900,     /* and all lines together, in a hurry: a stop has 2 s */
     LINE_SIZE = 1001
 };
 
@@ -32,18 +32,17 @@ static void fill_standard_descriptors(void)
             (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-static void raise_open_file_limit(void)
+static void set_open_file_limit(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
         return; /* then the limit stays as it is */
+    rlim_t old = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max < MOST_DESCRIPTORS ? limit.rlim_max : MOST_DESCRIPTORS;
     /* macOS names a hard limit that it does not grant: take the half until one is granted. */
-    for (rlim_t old = limit.rlim_cur, wanted = limit.rlim_max; wanted > old; wanted /= 2) {
-        limit.rlim_cur = wanted;
-        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-            return;
-    }
+    while (setrlimit(RLIMIT_NOFILE, &limit) == -1 && limit.rlim_cur / 2 > old)
+        limit.rlim_cur /= 2;
 }
 
 void start_program(void)
@@ -54,25 +53,38 @@ void start_program(void)
     (void)signal(SIGXFSZ, SIG_IGN);
 #endif
     (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-    raise_open_file_limit();
+    set_open_file_limit();
+}
+
+/* Written once, before is_hurried is set, and read only after it was seen. */
+static long long output_deadline;
+static atomic_bool is_hurried;
+
+void hurry_output(void)
+{
+    output_deadline = now_ms() + OUTPUT_HURRY_MS;
+    atomic_store(&is_hurried, true);
+}
+
+/* Returns how many milliseconds a line may wait for its reader. */
+static int output_patience(void)
+{
+    long long left = atomic_load(&is_hurried) ? output_deadline - now_ms() : OUTPUT_PATIENCE_MS;
+
+    return left > 0 ? (int)left : 0;
 }
 
 /* Returns whether stdout or stderr takes something. If it did not last time, it gets no time to
- * think again; and when the program stops, all lines together get what is left of OUTPUT_STOP_MS.
- */
+ * think again. */
 static bool output_is_taken(int fd)
 {
     static atomic_bool lost[STDERR_FILENO + 1];
     struct pollfd output = {.fd = fd, .events = POLLOUT};
     int ready;
 
-    do { /* again after EINTR: the signal may be the one to stop */
-        int since_stop = ms_since_stop_request();
-        int patience = OUTPUT_PATIENCE_MS;
-        if (since_stop != -1 && since_stop > OUTPUT_STOP_MS - OUTPUT_PATIENCE_MS)
-            patience = since_stop < OUTPUT_STOP_MS ? OUTPUT_STOP_MS - since_stop : 0;
-        ready = poll(&output, 1, lost[fd] ? 0 : patience);
-    } while (ready == -1 && errno == EINTR);
+    do /* again after EINTR: the signal may be the one to stop */
+        ready = poll(&output, 1, lost[fd] ? 0 : output_patience());
+    while (ready == -1 && errno == EINTR);
     lost[fd] = ready != 1;
     return ready == 1;
 }
@@ -118,7 +130,7 @@ void say(const char *format, ...)
         free(text);
 }
 
-void complain(const char *format, ...)
+int complain(const char *format, ...)
 {
     char line[LINE_SIZE];
     va_list arguments;
@@ -132,6 +144,7 @@ void complain(const char *format, ...)
         size = sizeof line - 1;
     line[size++] = '\n'; /* in place of the NUL */
     write_line(STDERR_FILENO, line, size);
+    return -1;
 }
 
 int finish_output(void)

@@ -2,8 +2,8 @@
 #include "stop.h"
 
 #include "clock.h"
+#include "endpoint.h"
 #include "program.h"
-#include "stream.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 /* What the handler needs to reach. The time is written once, before stop_requested is set, and
  * read only after it was seen. */
 static int stop_pipe[2] = {-1, -1};
-static volatile sig_atomic_t unblocked_fd = -1;
+static volatile sig_atomic_t blocking_connection = -1;
 static atomic_flag request_seen = ATOMIC_FLAG_INIT;
 static long long stop_request_ms;
 static atomic_bool stop_requested;
@@ -31,9 +31,9 @@ static void request_stop(int signal_number)
         atomic_store(&stop_requested, true);
         ssize_t written = write(stop_pipe[1], "", 1); /* never read: all who wait for it see it */
         (void)written;                                /* the pipe is empty: it cannot fail */
-        if (unblocked_fd != -1)
-            (void)set_blocking(unblocked_fd,
-                               false); /* SA_RESTART: recv() begins anew, and sees it */
+        hurry_output();
+        if (blocking_connection != -1) /* SA_RESTART: recv() begins anew, and sees it */
+            (void)set_blocking(blocking_connection, false);
     }
     errno = saved_errno;
 }
@@ -52,25 +52,25 @@ int stop_on_signals(void)
     return -1;
 }
 
-void stop_unblocks(int fd)
+void block_until_stop(int connection)
 {
-    unblocked_fd = fd;
-    if (fd != -1 && atomic_load(&stop_requested)) /* the handler has run already */
-        (void)set_blocking(fd, false);
+    (void)set_blocking(connection, true); /* some systems hand on that the listener does not */
+    blocking_connection = connection;
+    if (stop_is_requested()) /* the handler has run already */
+        (void)set_blocking(connection, false);
 }
 
-int ms_since_stop_request(void)
+bool stop_is_requested(void)
 {
-    return atomic_load(&stop_requested) ? (int)(now_ms() - stop_request_ms) : -1;
+    return atomic_load(&stop_requested);
 }
 
 int stop_time_left(void)
 {
-    int since = ms_since_stop_request();
-
-    if (since == -1)
+    if (!stop_is_requested())
         return -1;
-    return since < STOP_ECHO_MS ? STOP_ECHO_MS - since : 0;
+    long long left = stop_request_ms + STOP_ECHO_MS - now_ms();
+    return left > 0 ? (int)left : 0;
 }
 
 /* Waits for POLLIN or POLLOUT on fd; see stop.h for the difference. */

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 enum {
-    STOP_ECHO_MS = 500,  /* after the request: the time for echoing what has arrived */
-    STOP_CLOSE_MS = 500, /* and after that, the time for peers to take it and to close their end */
+    STOP_ECHO_MS = 500,  /* after the request: the time for echoing what has arrived, */
+    STOP_STALL_MS = 100, /* of which so long for a client that takes nothing */
 };
 
 /* Makes SIGINT and SIGTERM a request to stop. A signal may come between any two instructions: a
@@ -17,19 +17,18 @@ enum {
  */
 int stop_on_signals(void);
 
-/* Returns how many milliseconds ago a stop was requested, or -1 if it was not. Safe in any thread.
- */
-int ms_since_stop_request(void);
+/* Returns whether a stop is requested. Safe in any thread. */
+bool stop_is_requested(void);
 
 /* Returns how long what has arrived may still be echoed: -1 as long as no stop is requested, then
  * milliseconds from STOP_ECHO_MS down to 0. It is a timeout for poll(). Safe in any thread. */
 int stop_time_left(void);
 
-/* Names a connection that a request to stop makes non-blocking, at once and from within the
- * handler: a recv() or send() that waits there, or is about to, fails with EAGAIN. So a program
- * that serves one client need not call poll() before each recv(). -1: none (POSIX: fcntl();
- * XSH 2.4.3). */
-void stop_unblocks(int fd);
+/* Makes one connection block until a stop is requested, and then no more: the handler itself sees
+ * to it, so that a recv() or send() that waits there, or is about to, fails with EAGAIN. A program
+ * that serves one client need not call poll() before each recv(). It forgets the connection that it
+ * was called for before (POSIX: fcntl(); XSH 2.4.3). */
+void block_until_stop(int connection);
 
 /* Both wait, without stop_on_signals() for as long as it takes (POSIX: poll()). */
 

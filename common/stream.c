@@ -2,24 +2,42 @@
 #include "stream.h"
 
 #include "clock.h"
+#include "endpoint.h"
+#include "program.h"
 #include "stop.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { SHORTAGE_PAUSE_MS = 100, END_MS = 500 };
+
 enum { SMALL_SEND_BUFFER = 16 * 1024, RECORD_SIZE = 2 * 1024 };
 
-int set_blocking(int socket, bool blocking)
+bool is_only_for_now(int error)
 {
-    int flags = fcntl(socket, F_GETFL);
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
 
-    if (flags == -1)
-        return -1;
-    flags = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
-    return fcntl(socket, F_SETFL, flags) == -1 ? -1 : 0;
+int wait_for_events(const char *what, struct pollfd *polled, size_t count, int timeout)
+{
+    static bool starved;
+    int ready = poll(polled, (nfds_t)count, timeout);
+
+    if (ready == -1 && errno != EINTR) {
+        if (!starved)
+            complain("%s: %s", what, strerror(errno));
+        starved = true;
+        (void)poll(NULL, 0, SHORTAGE_PAUSE_MS);
+    }
+    if (ready != -1) {
+        starved = false;
+        return ready;
+    }
+    for (size_t i = 0; i < count; i++)
+        polled[i].revents = 0; /* what stands there is of the call before */
+    return 0;
 }
 
 int send_all(int connection, const void *data, size_t size)
@@ -79,25 +97,45 @@ ssize_t send_records(int connection, const void *data, size_t size)
     return (ssize_t)(size - rest);
 }
 
-void close_gently(int connection, int patience)
+/* Reads and forgets what has come. Returns whether the peer may send more. */
+static bool discard(int connection)
 {
-    long long deadline = now_ms() + patience;
-    long long left = patience;
+    char unwanted[4096];
+    ssize_t received = recv(connection, unwanted, sizeof unwanted, 0);
 
-    /* ENOTCONN: the peer has reset the connection, and there is nothing left to lose. */
-    if (set_blocking(connection, false) == 0 && shutdown(connection, SHUT_WR) == 0) {
-        while (left > 0) {
-            char unwanted[4096];
-            ssize_t received = recv(connection, unwanted, sizeof unwanted, 0);
-            if (received == 0 ||
-                (received == -1 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
-                break;
-            struct pollfd readable = {.fd = connection, .events = POLLIN};
-            if (received == -1)
-                (void)poll(&readable, 1, (int)left);
-            left = deadline - now_ms();
+    return received > 0 || (received == -1 && is_only_for_now(errno));
+}
+
+void end_gently(struct pollfd *connections, size_t count)
+{
+    long long deadline = now_ms() + END_MS;
+    size_t open = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        /* ENOTCONN: the peer has reset the connection, and there is nothing left to lose. */
+        bool has_ended = set_blocking(connections[i].fd, false) == -1 ||
+                         shutdown(connections[i].fd, SHUT_WR) == -1;
+        connections[i].events = POLLIN;
+        if (has_ended)
+            connections[i].fd = -1; /* poll() skips it */
+        open += !has_ended;
+    }
+    for (long long left = END_MS; open > 0 && left > 0; left = deadline - now_ms()) {
+        int ready = wait_for_events("server: cannot wait for clients to leave", connections, count,
+                                    (int)left);
+        for (size_t i = 0; ready > 0 && i < count; i++) {
+            if (connections[i].fd != -1 && connections[i].revents != 0 &&
+                !discard(connections[i].fd)) {
+                connections[i].fd = -1;
+                open--;
+            }
         }
     }
+}
+
+void close_gently(int connection)
+{
+    end_gently(&(struct pollfd){.fd = connection}, 1);
     /* EINTR leaves it open whether the descriptor is closed (POSIX: close()). Closing it again
      * could close one that another thread was just given; a server that leaks one in such a case
      * lives. */

@@ -1,14 +1,22 @@
-/* stream.h - moving bytes: sending all of them, and closing without losing the last ones. */
+/* stream.h - moving bytes: waiting for them, sending all, and closing without losing the last. */
 #ifndef STREAM_H
 #define STREAM_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Makes a socket block, or fail with EAGAIN instead (POSIX: fcntl(), O_NONBLOCK). Returns 0, or -1
- * with errno. */
-int set_blocking(int socket, bool blocking);
+/* Returns whether a recv() or send() that failed with `error` need only be called again: nothing
+ * has come or goes out yet (EAGAIN, and EWOULDBLOCK where that is another number), or a signal came
+ * first (EINTR). Nothing is lost (POSIX: recv(), send()). */
+bool is_only_for_now(int error);
+
+/* Waits until something happens to one of `count` descriptors, for `timeout` milliseconds at most,
+ * -1: without end. Returns to how many, and their revents; 0 when the time is up, or a signal came.
+ * If the system has no memory for poll(), it writes one line on stderr, that begins with `what` as
+ * in "server: cannot wait", and then waits only 100 ms, until it can again (POSIX: poll()). */
+int wait_for_events(const char *what, struct pollfd *polled, size_t count, int timeout);
 
 /* Sends all of it, although send() may take less than it is given, or be interrupted. On a socket
  * that does not block, it waits for room. Returns 0; or -1 with the errno of send(), EPIPE and
@@ -33,10 +41,14 @@ void shrink_send_buffer(int connection);
  */
 ssize_t send_records(int connection, const void *data, size_t size);
 
-/* Closes a connection whose peer may still be sending. close() with unread input resets the
- * connection, and a reset destroys what the peer has not read yet (RFC 1122, 4.2.2.13; RFC 9293,
- * 3.6.1). So: end our half, read and forget what comes until the peer ends its own, for `patience`
- * milliseconds at most, then close. */
-void close_gently(int connection, int patience);
+/* Ends connections whose peers may still be sending. close() with unread input resets a connection,
+ * and a reset destroys what the peer has not read yet (RFC 1122, 4.2.2.13; RFC 9293, 3.6.1). So:
+ * ends our half of each, then reads and forgets what comes until the peers have ended theirs, for
+ * half a second at most. The caller closes them; it gives their descriptors as `fd`, and finds -1
+ * there for those that are done (POSIX: shutdown()). */
+void end_gently(struct pollfd *connections, size_t count);
+
+/* The same for one, and closes it. */
+void close_gently(int connection);
 
 #endif

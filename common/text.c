@@ -117,16 +117,18 @@ struct quoted quote_start(const void *start, size_t start_size, uintmax_t size)
     return quoted;
 }
 
-void escape(char *text, const void *message, size_t size)
+const char *escape(char *text, const void *message, size_t size)
 {
     const unsigned char *bytes = message;
     char shown[CHARACTER_SIZE];
+    char *end = text;
 
-    for (size_t taken = 0; taken < size; text += strlen(shown)) {
+    for (size_t taken = 0; taken < size; end += strlen(shown)) {
         taken += escape_character(bytes + taken, size - taken, shown);
-        memcpy(text, shown, strlen(shown));
+        memcpy(end, shown, strlen(shown));
     }
-    *text = '\0';
+    *end = '\0';
+    return text;
 }
 
 size_t print_stream(FILE *stream, const void *piece, size_t size, bool more)

@@ -30,8 +30,8 @@ struct quoted quote_start(const void *start, size_t start_size, uintmax_t size);
 
 /* Writes a message as text with the same escapes, but without quotes and never cut; quotes and
  * backslashes stand as they are. `text` is the caller's, and has room for 4 * size + 1 characters:
- * each byte may become \xHH, and a NUL ends them. */
-void escape(char *text, const void *message, size_t size);
+ * each byte may become \xHH, and a NUL ends them. Returns it. */
+const char *escape(char *text, const void *message, size_t size);
 
 /* Prints a piece of a byte stream for somebody at a terminal: newline and tab stand, other control
  * characters (C0, DEL, C1) and bytes that are not valid UTF-8 are \xHH, byte by byte. Returns how

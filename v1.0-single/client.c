@@ -26,7 +26,7 @@ static const char USAGE[] =
     "Sends MESSAGE to an echo server and checks that the same comes back.\n"
     "  HOST, PORT  the server (127.0.0.1 65432)\n"
     "  MESSAGE     what to send (Hello, world); -: send stdin, write the echo to stdout\n"
-    "  -q          do not show what is sent and received\n"
+    "  -q          do not show the messages\n"
     "  -h, --help  show this\n";
 
 /* A long message goes out in pieces, and each piece comes back before the next one goes. With
@@ -35,112 +35,96 @@ static const char USAGE[] =
  * smallest buffers hold together. */
 enum { PIECE_SIZE = 4096 };
 
-/* What has gone one way so far: its size, and as much of its beginning as is shown. */
-struct traffic {
-    char start[QUOTED_BYTES];
-    size_t start_size;
-    uintmax_t size;
-};
-
-static void count(struct traffic *traffic, const void *piece, size_t size)
+/* Receives some of an echo that is to be `size` bytes of `message`, and writes it to `copy` if that
+ * is not NULL. Returns how many bytes came; or -1 with errno: ECONNRESET if the server has closed,
+ * EBADMSG if the echo differs. */
+static ssize_t receive_echo(int connection, const char *message, size_t size, FILE *copy)
 {
-    size_t room = sizeof traffic->start - traffic->start_size;
-    size_t kept = size < room ? size : room;
+    static char echo[PIECE_SIZE];
+    ssize_t received = recv(connection, echo, sizeof echo, 0);
 
-    memcpy(traffic->start + traffic->start_size, piece, kept);
-    traffic->start_size += kept;
-    traffic->size += size;
+    if (received == -1 && errno == EINTR)
+        return 0; /* a signal came first: nothing is lost, ask again */
+    if (received == 0)
+        errno = ECONNRESET; /* FIN, and something is still missing */
+    if (received <= 0)
+        return -1;
+
+    size_t got = (size_t)received;
+    if (copy != NULL)
+        (void)fwrite(echo, 1, got, copy);
+    if (got <= size && memcmp(echo, message, got) == 0) /* never strcmp(): it stops at a NUL */
+        return received;
+    errno = EBADMSG;
+    return -1;
 }
 
-/* Sends a piece of the message and receives its echo, which it also writes to `copy` if that is not
- * NULL. Returns 0, or -1 after one line on stderr. */
-static int exchange(int connection, const char *piece, size_t size, struct traffic *received,
-                    FILE *copy)
+/* Sends a piece of the message and receives its echo. Returns 0, or -1 after one line on stderr. */
+static int exchange(int connection, const char *piece, size_t size, FILE *copy)
 {
-    char echo[PIECE_SIZE];
     size_t echoed = 0;
 
     if (send_all(connection, piece, size) == -1)
         return complain_about_server(errno);
     while (echoed < size) { /* the echo of one send() may take several recv() */
-        ssize_t result = recv(connection, echo, sizeof echo, 0);
-        if (result == -1 && errno == EINTR)
-            continue; /* a signal came first: nothing is lost, ask again */
-        if (result == -1)
+        ssize_t received = receive_echo(connection, piece + echoed, size - echoed, copy);
+        if (received == -1)
             return complain_about_server(errno);
-        if (result == 0)
-            return complain_about_server(ECONNRESET); /* FIN, and something is still missing */
-
-        size_t got = (size_t)result;
-        count(received, echo, got);
-        if (copy != NULL && (fwrite(echo, 1, got, copy) != got || fflush(copy) != 0)) {
-            complain("client: cannot write to stdout: %s", strerror(errno));
-            return -1;
-        }
-        /* Never strcmp(): it stops at the first NUL. */
-        if (got > size - echoed || memcmp(echo, piece + echoed, got) != 0) {
-            complain("client: the echo differs from what was sent");
-            return -1;
-        }
-        echoed += got;
+        echoed += (size_t)received;
     }
     return 0;
-}
-
-static void show(FILE *transcript, const char *what, const struct traffic *traffic)
-{
-    (void)fprintf(transcript, "Client %s %s\n", what,
-                  quote_start(traffic->start, traffic->start_size, traffic->size).text);
 }
 
 /* Sends MESSAGE and receives its echo. Returns 0, or -1 after one line on stderr. */
 static int exchange_message(int connection, const char *message, bool quiet)
 {
-    struct traffic sent = {.size = 0}, received = {.size = 0};
     size_t size = strlen(message); /* an argument has no NUL inside; an empty one has no piece */
-    int result = 0;
+    struct quoted quoted = quote(message, size);
 
-    count(&sent, message, size);
     if (!quiet)
-        show(stdout, "sends", &sent);
-    for (size_t done = 0; done < size && result == 0; done += PIECE_SIZE) {
+        printf("Client sends %s\n", quoted.text);
+    for (size_t done = 0; done < size; done += PIECE_SIZE) {
         size_t rest = size - done;
-        result = exchange(connection, message + done, rest < PIECE_SIZE ? rest : PIECE_SIZE,
-                          &received, NULL);
+        if (exchange(connection, message + done, rest < PIECE_SIZE ? rest : PIECE_SIZE, NULL) == -1)
+            return -1;
     }
-    if (!quiet && (result == 0 || received.size > 0))
-        show(stdout, "receives", &received);
-    return result;
+    if (!quiet)
+        printf("Client receives %s\n", quoted.text);
+    return 0;
 }
 
 /* Sends all of stdin and writes its echo to stdout. Returns 0, or -1 after one line on stderr. */
 static int exchange_stdin(int connection, bool quiet)
 {
-    struct traffic sent = {.size = 0}, received = {.size = 0};
-    char piece[PIECE_SIZE];
+    char piece[PIECE_SIZE], start[QUOTED_BYTES];
+    size_t start_size = 0;
+    uintmax_t size = 0;
     ssize_t got;
-    int result = 0;
 
-    while (result == 0 && (got = read(STDIN_FILENO, piece, sizeof piece)) != 0) {
-        if (got > 0) {
-            count(&sent, piece, (size_t)got);
-            result = exchange(connection, piece, (size_t)got, &received, stdout);
-        } else if (errno != EINTR) {
-            complain("client: cannot read stdin: %s", strerror(errno));
-            result = -1;
-        }
+    while ((got = read(STDIN_FILENO, piece, sizeof piece)) != 0) {
+        if (got == -1 && errno == EINTR)
+            continue;
+        if (got == -1)
+            return complain("client: cannot read stdin: %s", strerror(errno));
+        for (ssize_t i = 0; i < got && start_size < sizeof start; i++)
+            start[start_size++] = piece[i];
+        size += (uintmax_t)got;
+        if (exchange(connection, piece, (size_t)got, stdout) == -1)
+            return -1;
+        if (ferror(stdout) || fflush(stdout) == EOF)
+            return complain("client: cannot write to stdout: %s", strerror(errno));
     }
-    if (!quiet)
-        show(stderr, "sends", &sent);
-    if (!quiet && (result == 0 || received.size > 0))
-        show(stderr, "receives", &received);
-    return result;
+    if (!quiet) {
+        struct quoted quoted = quote_start(start, start_size, size);
+        (void)fprintf(stderr, "Client sends %s\nClient receives %s\n", quoted.text, quoted.text);
+    }
+    return 0;
 }
 
 int main(int argc, char *argv[])
 {
     struct command_line line = {
-        .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432", .operand_limit = 1};
+        .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432", .max_extra = 1};
     struct endpoint peer;
 
     start_program(); /* SIGPIPE is ignored: a server that is gone is an error to report */

@@ -22,71 +22,67 @@ static const char USAGE[] =
     "usage: server [-q] [[HOST] PORT]\n"
     "Echoes what one client sends, and exits.\n"
     "  HOST, PORT  where to listen (127.0.0.1 65432); port 0: one that the system chooses\n"
-    "  -q          do not show what is echoed\n"
+    "  -q          do not show the messages\n"
     "  -h, --help  show this\n";
 
 /* As much as one recv() takes. A message may come in several pieces, or several messages in one:
  * TCP carries a stream of bytes and keeps no boundaries. */
 enum { PIECE_SIZE = 64 * 1024 };
 
-/* Waits for a client. Returns its connection, which the caller closes, and its name in `peer`; or
- * -1 if the listener is of no use any more, after one line on stderr. */
-static int accept_connection(int listener, struct endpoint *peer)
-{
-    bool starved = false; /* out of descriptors or memory, and said so */
+struct client {
+    int connection;
+    struct endpoint peer; /* the client's end of it, as it is shown */
+};
 
-    for (;;) {
-        struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
-        socklen_t size = sizeof address;
-        int connection = accept(listener, (struct sockaddr *)&address, &size);
-        if (connection != -1) {
-            name_endpoint(&address, size, peer);
-            return connection;
-        }
-        /* The client may have left while it waited, or a signal may have come (EINTR): that is no
-         * reason to give up. */
-        if (!accept_can_go_on(errno, &starved))
-            return -1;
-    }
+/* Accepts a client, and says so. Returns false, with the errno of accept(), if that fails. */
+static bool accept_client(int listener, struct client *client)
+{
+    struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
+    socklen_t size = sizeof address;
+
+    client->connection = accept(listener, (struct sockaddr *)&address, &size);
+    if (client->connection == -1)
+        return false;
+    name_endpoint(&address, size, &client->peer);
+    say("Server accepts connection from %s", client->peer.address);
+    return true;
 }
 
-/* Receives some bytes. Returns how many, 0 when the peer has ended its half of the connection, or
- * -1 with the errno of recv(). */
-static ssize_t receive(int connection, void *piece, size_t size)
-{
-    ssize_t received;
-
-    do
-        received = recv(connection, piece, size, 0);
-    while (received == -1 && errno == EINTR); /* a signal came first: nothing is lost, ask again */
-    return received;
-}
-
-/* Echoes until the client has ended its half of the connection, or is gone. */
-static void serve_client(int connection, const struct endpoint *peer, bool quiet)
+/* Echoes the next piece. Returns false when that was all, or the client is gone. */
+static bool serve_client(struct client *client, bool quiet)
 {
     static char piece[PIECE_SIZE];
-    ssize_t received;
+    ssize_t received = recv(client->connection, piece, sizeof piece, 0);
 
-    /* 0 means that the client has ended its half (FIN), and everything that it sent was read. It
-     * may still listen, so all that is owed is sent before close. And as no input is left
-     * unread, close ends the connection in good order instead of resetting it.
-     * -1 means that the client is gone, with a reset (ECONNRESET) for instance. */
-    while ((received = receive(connection, piece, sizeof piece)) > 0) {
-        size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
-        /* send() may take only some of it (a short write); send_all() goes on with the rest. */
-        if (send_all(connection, piece, size) == -1)
-            return; /* EPIPE or ECONNRESET: there is nobody left to echo to */
-        if (!quiet)
-            say("Server echoes %s to %s", quote(piece, size).text, peer->address);
-    }
+    if (received == -1 && errno == EINTR)
+        return true; /* a signal came first: nothing is lost, ask again */
+    if (received == -1)
+        return false; /* the client is gone, with a reset (ECONNRESET) for instance */
+    if (received == 0)
+        return false; /* it has ended its half (FIN), and all that it sent is echoed */
+
+    size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
+    /* send() may take only some of it (a short write); send_all() goes on with the rest. */
+    if (send_all(client->connection, piece, size) == -1)
+        return false; /* EPIPE or ECONNRESET: nobody is left to take it */
+    if (!quiet)
+        say("Server echoes %s to %s", quote(piece, size).text, client->peer.address);
+    return true;
+}
+
+static void close_client(struct client *client)
+{
+    (void)close(client->connection); /* in good order: it resets one with input that is unread */
+    say("Server closes connection to %s", client->peer.address);
 }
 
 int main(int argc, char *argv[])
 {
     struct command_line line = {
         .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432"};
-    struct endpoint self, peer;
+    struct endpoint self;
+    struct client client;
+    bool starved = false; /* out of descriptors or memory, and said so */
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
@@ -97,15 +93,12 @@ int main(int argc, char *argv[])
         return EXIT_FAILURE;
     say("Server listens on %s", self.address);
 
-    int connection = accept_connection(listener, &peer);
-    if (connection == -1)
-        return EXIT_FAILURE;
-    say("Server accepts connection from %s", peer.address);
-
-    serve_client(connection, &peer, line.quiet);
-
-    (void)close(connection);
-    say("Server closes connection to %s", peer.address);
+    while (!accept_client(listener, &client)) /* who has waited may have left */
+        if (!wait_to_accept(listener, errno, &starved))
+            return EXIT_FAILURE;
+    while (serve_client(&client, line.quiet))
+        continue; /* one piece a turn */
+    close_client(&client);
     (void)close(listener);
     return EXIT_SUCCESS;
 }

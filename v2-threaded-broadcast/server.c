@@ -49,7 +49,7 @@ enum { STACK_SIZE = 2 * PIECE_SIZE };
 
 /* With -b: a client that takes nothing for so long is dropped; and when the server stops, it is
  * sent no more after so long, for the others have little time to be sent what has come. */
-enum { STALL_MS = 1000, STOP_STALL_MS = 100 };
+enum { STALL_MS = 1000 };
 
 struct client {
     struct room *room;
@@ -96,12 +96,11 @@ static int accept_connection(int listener, struct endpoint *peer, bool *starved)
         int connection = accept(listener, (struct sockaddr *)&address, &size);
         if (connection != -1) {
             name_endpoint(&address, size, peer);
-            *starved = *starved && client_waits(listener);
             return connection;
         }
         /* The client may have left while it waited, or a signal may have come (EINTR): that is no
          * reason to give up. */
-        if (!accept_can_go_on(errno, starved))
+        if (!wait_to_accept(listener, errno, starved))
             return -1;
     }
     return -1;
@@ -296,7 +295,7 @@ static void *run_thread(void *argument)
     if (stop_time_left() == -1)
         (void)close(client->connection);
     else
-        close_gently(client->connection, STOP_CLOSE_MS);
+        close_gently(client->connection);
     say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
         client->peer.host, client->peer.port);
     free(client);
@@ -427,7 +426,6 @@ int main(int argc, char *argv[])
             shrink_send_buffer(connection);        /* what a slow client takes shows at once */
         }
         serve_when_possible(&room, connection, &peer, &starved);
-        starved = starved && client_waits(listener); /* a shortage of threads is over, too */
     }
 
     (void)close(listener);

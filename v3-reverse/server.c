@@ -28,175 +28,131 @@ static const char USAGE[] =
     "Answers each line with its characters in reverse order, until a client sends end, or\n"
     "SIGINT or SIGTERM stops it.\n"
     "  HOST, PORT  where to listen (0.0.0.0 7200); port 0: one that the system chooses\n"
-    "  -q          do not show what is received and sent\n"
+    "  -q          do not show the messages\n"
     "  -h, --help  show this\n";
 
 /* The longest message, in bytes, without its ending. With no limit, a client that never ends its
  * line could make the server keep more and more of it. */
 enum { MESSAGE_SIZE = 65536 };
 
-/* Received and not answered yet: a whole message with its ending "\r\n" has room. */
-struct input {
-    char bytes[MESSAGE_SIZE + 2];
+/* How a connection ends: by the client, unless something else comes first. */
+enum ending { BY_CLIENT, BY_LONG_MESSAGE, BY_END, BY_STOP };
+
+struct client {
+    int connection;
+    struct endpoint peer; /* the client's end of it, as it is shown */
+    enum ending ending;
+    char input[MESSAGE_SIZE + 2]; /* what is not answered yet: a message and "\r\n" have room */
     size_t size;
 };
 
-/* What becomes of a connection. */
-enum outcome { GOES_ON, CLIENT_LEFT, MESSAGE_TOO_LONG, END_RECEIVED, STOP_REQUESTED };
-
-/* Before a connection is closed, its client has so long to take what is on its way to it. */
-enum { CLOSE_MS = 1000 };
-
-/* Waits for a client. Returns its connection, which the caller closes, and its name in `peer`; or
- * -1 if a stop is requested, or if the listener is of no use any more, after one line on stderr.
- * *starved: a shortage was reported, and clients may still wait because of it. */
-static int accept_connection(int listener, struct endpoint *peer, bool *starved)
+/* Accepts a client, and says so. Returns false, with the errno of accept(), if that fails. */
+static bool accept_client(int listener, struct client *client)
 {
-    while (wait_readable(listener)) {
-        struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
-        socklen_t size = sizeof address;
-        int connection = accept(listener, (struct sockaddr *)&address, &size);
-        if (connection != -1) {
-            name_endpoint(&address, size, peer);
-            *starved = *starved && client_waits(listener);
-            return connection;
-        }
-        /* The client may have left while it waited, or a signal may have come (EINTR): that is no
-         * reason to give up. */
-        if (!accept_can_go_on(errno, starved))
-            return -1;
-    }
-    return -1;
+    struct sockaddr_storage address; /* large enough for IPv4 and IPv6 */
+    socklen_t size = sizeof address;
+
+    client->connection = accept(listener, (struct sockaddr *)&address, &size);
+    if (client->connection == -1)
+        return false;
+    block_until_stop(client->connection);
+    client->ending = BY_CLIENT;
+    client->size = 0;
+    name_endpoint(&address, size, &client->peer);
+    say("Server connection made with client ('%s', %s)", client->peer.host, client->peer.port);
+    return true;
 }
 
-static void reverse_bytes(char *bytes, size_t size)
-{
-    for (size_t left = 0, right = size; left + 1 < right; left++) {
-        char byte = bytes[left];
-        bytes[left] = bytes[--right];
-        bytes[right] = byte;
-    }
-}
-
-static bool is_ascii(const char *text, size_t size)
-{
-    unsigned char all = 0;
-
-    for (size_t i = 0; i < size; i++)
-        all |= (unsigned char)text[i];
-    return all < 0x80;
-}
-
-/* Reverses the characters of a text, in place. A character is what UTF-8 makes of its bytes, so
- * these must keep their order: they are reversed twice. */
-static void reverse(char *text, size_t size)
+/* Writes the characters of a message in reverse order to `answer`. A character is what UTF-8 makes
+ * of its bytes, and these keep their order; a byte that is not UTF-8 is a character of its own. */
+static void reverse(char *answer, const char *message, size_t size)
 {
     size_t length;
 
-    /* In ASCII each character is one byte: there is nothing to do twice. */
-    for (size_t i = is_ascii(text, size) ? size : 0; i < size; i += length) {
-        length = utf8_length((const unsigned char *)text + i, size - i);
+    for (size_t i = 0; i < size; i += length) {
+        length = utf8_length((const unsigned char *)message + i, size - i);
         if (length == 0 || length == UTF8_UNFINISHED)
-            length = 1; /* not UTF-8: a byte is a character of its own */
-        reverse_bytes(text + i, length);
+            length = 1;
+        memcpy(answer + size - i - length, message + i, length);
     }
-    reverse_bytes(text, size);
 }
 
-/* Shows what was received or sent. */
-static void show(const char *what, const char *message, size_t size)
+/* Writes the answers to all whole messages in the input to `answers`, to be sent together: each is
+ * as long as its message, and ends as it did. The last `received` bytes are new; 0: the client has
+ * ended its half, which ends a message too. Returns how many bytes are answered. */
+static size_t answer_messages(struct client *client, char *answers, size_t received, bool quiet)
 {
     static char text[4 * MESSAGE_SIZE + 1];
+    const char *message = client->input, *end = message + client->size;
+    const char *unsearched = end - received; /* no newline stands before it */
 
-    escape(text, message, size);
-    say("Server %s: %s", what, text);
+    while (client->ending == BY_CLIENT) {
+        const char *newline = memchr(unsearched, '\n', (size_t)(end - unsearched));
+        bool is_whole = newline != NULL || (received == 0 && message < end);
+        size_t size = (size_t)((newline != NULL ? newline : end) - message);
+        if ((newline != NULL || received > 0) && size > 0 && message[size - 1] == '\r')
+            size--; /* it belongs to the ending, or will when that comes */
+        if (size > MESSAGE_SIZE)
+            client->ending = BY_LONG_MESSAGE;
+        if (size > MESSAGE_SIZE || !is_whole)
+            break;
+
+        char *answer = answers + (message - client->input);
+        const char *next = newline != NULL ? newline + 1 : end;
+        reverse(answer, message, size);
+        memcpy(answer + size, message + size, (size_t)(next - message) - size); /* the ending */
+        if (size == 3 && memcmp(message, "end", 3) == 0)
+            client->ending = BY_END;
+        if (!quiet) {
+            say("Server received: %s", escape(text, message, size));
+            say("Server sent: %s", escape(text, answer, size));
+        }
+        message = unsearched = next;
+    }
+    return (size_t)(message - client->input);
 }
 
-/* Turns a message into its answer, in place. */
-static enum outcome answer(char *message, size_t size, bool quiet)
+/* Answers what comes next. Returns false when that was all, or the client is gone. */
+static bool serve_client(struct client *client, bool quiet)
 {
-    bool is_end = size == 3 && memcmp(message, "end", 3) == 0;
+    static char answers[sizeof client->input];
+    ssize_t received = recv(client->connection, client->input + client->size,
+                            sizeof client->input - client->size, 0);
 
-    if (size > MESSAGE_SIZE)
-        return MESSAGE_TOO_LONG;
-    if (!quiet)
-        show("received", message, size);
-    reverse(message, size);
-    if (!quiet)
-        show("sent", message, size);
-    return is_end ? END_RECEIVED : GOES_ON;
+    if (received == -1 && errno == EINTR)
+        return true; /* a signal came first: nothing is lost, ask again */
+    if (received == -1 && is_only_for_now(errno))
+        client->ending = BY_STOP; /* EAGAIN: and all that has come is answered */
+    if (received == -1)
+        return false; /* the client is gone, with a reset (ECONNRESET) for instance */
+
+    client->size += (size_t)received;
+    size_t answered = answer_messages(client, answers, (size_t)received, quiet);
+    /* send() may take only some of it (a short write); send_all() goes on with the rest. */
+    if (send_all(client->connection, answers, answered) == -1)
+        return false; /* EPIPE or ECONNRESET: nobody is left to take it */
+    client->size -= answered;
+    memmove(client->input, client->input + answered, client->size);
+    return received > 0 && client->ending == BY_CLIENT; /* 0: the client has ended its half (FIN) */
 }
 
-/* Answers the whole messages in the input, in place: an answer is as long as its message, and ends
- * as it did. The last `received` bytes are new; 0 means that the client has ended its half, which
- * ends a message too. Sets *answered to how many bytes can be sent. */
-static enum outcome answer_messages(struct input *input, size_t received, bool quiet,
-                                    size_t *answered)
+static void close_client(struct client *client)
 {
-    enum outcome outcome = GOES_ON;
-    char *message = input->bytes;
-    char *end = input->bytes + input->size;
-    char *searched = end - received; /* no newline before it */
-    char *newline;
-
-    while (outcome == GOES_ON && (newline = memchr(searched, '\n', (size_t)(end - searched)))) {
-        bool has_return = newline > message && newline[-1] == '\r';
-        outcome = answer(message, (size_t)(newline - message) - has_return, quiet);
-        if (outcome != MESSAGE_TOO_LONG)
-            message = searched = newline + 1;
-    }
-    size_t rest = (size_t)(end - message);
-    if (outcome == GOES_ON && received == 0 && rest > 0) {
-        outcome = answer(message, rest, quiet);
-        if (outcome != MESSAGE_TOO_LONG)
-            message = end;
-    } else if (outcome == GOES_ON && rest > MESSAGE_SIZE) {
-        /* Too long already, unless its last byte is the "\r" of its ending. */
-        outcome = rest == MESSAGE_SIZE + 1 && end[-1] == '\r' ? GOES_ON : MESSAGE_TOO_LONG;
-    }
-    *answered = (size_t)(message - input->bytes);
-    return outcome;
-}
-
-/* Answers messages until the connection ends. Returns why it has. */
-static enum outcome serve_client(int connection, bool quiet)
-{
-    static struct input input;
-
-    input.size = 0;
-    while (stop_time_left() != 0) {
-        ssize_t received =
-            recv(connection, input.bytes + input.size, sizeof input.bytes - input.size, 0);
-        if (received == -1 && errno == EINTR)
-            continue; /* a signal came first: nothing is lost, ask again */
-        if (received == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return STOP_REQUESTED; /* and all that has come is answered */
-        if (received == -1)
-            return CLIENT_LEFT; /* ECONNRESET for instance */
-
-        size_t answered;
-        input.size += (size_t)received;
-        enum outcome outcome = answer_messages(&input, (size_t)received, quiet, &answered);
-        /* The answers to messages that came together go together: one send() for all of them. */
-        if (send_all(connection, input.bytes, answered) == -1 && outcome == GOES_ON)
-            outcome = stop_time_left() == -1 ? CLIENT_LEFT : STOP_REQUESTED;
-        if (outcome != GOES_ON)
-            return outcome;
-        if (received == 0)
-            return CLIENT_LEFT;
-        input.size -= answered;
-        memmove(input.bytes, input.bytes + answered, input.size);
-    }
-    return STOP_REQUESTED;
+    /* What came behind `end` is unread: close() alone could cost the client its `dne`. */
+    close_gently(client->connection);
+    if (client->ending == BY_LONG_MESSAGE)
+        complain("server: message longer than %d bytes from %s", MESSAGE_SIZE,
+                 client->peer.address);
+    if (client->ending == BY_CLIENT && stop_time_left() != 0)
+        say("Server connection closed by client ('%s', %s)", client->peer.host, client->peer.port);
 }
 
 int main(int argc, char *argv[])
 {
     struct command_line line = {.usage = USAGE, .options = "q", .host = "0.0.0.0", .port = "7200"};
-    struct endpoint self, peer;
-    enum outcome outcome = GOES_ON;
+    struct endpoint self;
+    static struct client client;
     bool starved = false; /* out of descriptors or memory, and said so */
-    int connection;
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
@@ -207,32 +163,22 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
-    /* A client that poll() has seen may be gone before accept(), which would wait for another. */
-    if (set_blocking(listener, false) == -1) {
-        complain("server: cannot start: %s", strerror(errno));
-        return EXIT_FAILURE;
-    }
+    (void)set_blocking(listener, false); /* who was waiting may be gone before accept() */
     say("Server can now receive from port %s", self.port);
 
-    while (outcome != END_RECEIVED && outcome != STOP_REQUESTED &&
-           (connection = accept_connection(listener, &peer, &starved)) != -1) {
-        say("Server connection made with client ('%s', %s)", peer.host, peer.port);
-        /* Some systems hand on that the listener does not block. This one blocks until the stop. */
-        (void)set_blocking(connection, true);
-        stop_unblocks(connection);
-        outcome = serve_client(connection, line.quiet);
-        stop_unblocks(-1);
-        if (outcome == MESSAGE_TOO_LONG)
-            complain("server: message longer than %d bytes from %s", MESSAGE_SIZE, peer.address);
-        /* What came behind `end` is unread: close alone could cost the client its `dne`. */
-        close_gently(connection, CLOSE_MS);
-        if (outcome == CLIENT_LEFT)
-            say("Server connection closed by client ('%s', %s)", peer.host, peer.port);
+    while (client.ending != BY_END && !stop_is_requested()) {
+        if (!accept_client(listener, &client)) {
+            if (!wait_to_accept(listener, errno, &starved))
+                break;
+            continue;
+        }
+        while (stop_time_left() != 0 && serve_client(&client, line.quiet))
+            continue; /* one piece a turn */
+        close_client(&client);
     }
-
     (void)close(listener);
-    if (outcome != END_RECEIVED && stop_time_left() == -1)
+    if (client.ending != BY_END && !stop_is_requested())
         return EXIT_FAILURE;
-    say("Server termination called by %s", outcome == END_RECEIVED ? "\"end\"" : "signal");
+    say("Server termination called by %s", client.ending == BY_END ? "\"end\"" : "signal");
     return EXIT_SUCCESS;
 }
