@@ -23,10 +23,10 @@ exercise: ## test what you have added to a stage for an exercise, NAME=...; or l
 demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
-check: build ## run all suites; SERVER and CLIENT name other programs to test
-	@tests/check $(STAGES) prose second trace break lab two-hosts
+check: build ## run the suites of the four stages; SERVER and CLIENT name other programs to test
+	@tests/check $(STAGES)
 
-check-v1.0: ## run one suite; also check-v1.1, check-v2, check-v3
+check-v1.0: ## run those of one stage; also check-v1.1, check-v2, check-v3
 	@(cd v1.0-single && $(MAKE) -s) && tests/check v1.0-single
 check-v1.1:
 	@(cd v1.1-multiconn && $(MAKE) -s) && tests/check v1.1-multiconn
@@ -34,6 +34,9 @@ check-v2:
 	@(cd v2-threaded-broadcast && $(MAKE) -s) && tests/check v2-threaded-broadcast
 check-v3:
 	@(cd v3-reverse && $(MAKE) -s) && tests/check v3-reverse
+
+check-all: build ## run all suites: also those of the lessons, the labs and the tools, and those below
+	@tests/check explain lab grade bench $(STAGES) prose trace support two-hosts second break
 
 check-support: ## run the tests of the suites' own helpers
 	@tests/check support
@@ -98,6 +101,6 @@ clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
 	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
 
-.PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-support check-explain \
+.PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-support check-explain \
         check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace bench grade \
         coverage fuzz analyze faults lint clean

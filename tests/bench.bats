@@ -30,7 +30,9 @@ serve() { # COMMAND...
 
 # Prints a free port below those that the system gives to clients; each test has a hundred.
 free_port() {
-  python3 - "$BATS_TEST_NUMBER" <<'END'
+  local number
+  number=$(grep '^@test ' "$BATS_TEST_FILENAME" | grep -nF "\"$BATS_TEST_DESCRIPTION\"")
+  python3 - "${number%%:*}" <<'END'
 import socket, sys
 port = 10000 + int(sys.argv[1]) * 100
 while True:

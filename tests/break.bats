@@ -33,13 +33,13 @@ teardown() {
   assert_success
   run make -s -C v3-reverse clean
   assert_success
-  assert [ ! -e v3-reverse/broken ]
+  [ ! -e v3-reverse/broken ]
 }
 
 @test "make break in a stage's directory takes the mistakes of that stage" {
   run make -s -C v1.0-single break MUTANT=one-recv
   assert_success
-  assert [ -x v1.0-single/broken/client ]
+  [ -x v1.0-single/broken/client ]
   run make -s -C v1.0-single break MUTANT=half-close-loses-tail
   assert_failure
   assert_line --partial 'there is no mistake half-close-loses-tail in v1.0-single'
@@ -52,7 +52,7 @@ teardown() {
   assert_line 'make break MUTANT=one-recv STAGE=v3-reverse'
   run make -s break MUTANT=one-recv STAGE=v3
   assert_success
-  assert [ -x v3-reverse/broken/client ]
+  [ -x v3-reverse/broken/client ]
 }
 
 @test "make break without a name lists the mistakes, with what they are" {

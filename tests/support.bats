@@ -3,6 +3,7 @@
 
 STAGE=v1.0-single
 load support/suite
+load support/contract
 
 # Makes the program $dir/stub from a shell script on stdin, and takes it as the server.
 stub_server() {
@@ -289,6 +290,42 @@ refuses() { # COMMAND...
   assert_output --partial 'got: >>> a<9b>b'
 }
 
+# Expects each of these assertions on $output, $lines and $status to fail.
+refuse_each() { # COMMAND...
+  local command
+  for command; do
+    ! eval "$command" >/dev/null 2>&1 || fail "it should have failed: $command"
+  done
+}
+
+@test "what a tool has said is asserted as a whole, in part, by a regex, and in lines" {
+  run sh -c 'printf "one\ntwo*\n"; exit 3'
+  assert_failure
+  assert_failure 3
+  refuse_each assert_success 'assert_failure 2'
+  assert_output $'one\ntwo*'
+  assert_output --partial 'two*'
+  assert_output --regexp '^one.two'
+  refute_output one
+  refute_output --partial 'o*e'
+  refute_output --regexp '^two'
+  refuse_each 'assert_output one' "assert_output --partial 'o*e'" 'assert_output --regexp ^two' \
+    "refute_output --partial 'two*'" 'refute_output --regexp one' "refute_output $'one\ntwo*'"
+  assert_line one
+  assert_line --partial wo
+  assert_line --regexp '^two.$'
+  refute_line two
+  refute_line --partial 'one two'
+  refuse_each 'assert_line two' 'assert_line --regexp ^wo' 'refute_line one' 'refute_line --partial wo'
+  run true
+  assert_success
+  assert_output ''
+  refute_line ''
+  refuse_each assert_failure 'assert_failure 0'
+  assert_equal a a
+  refuse_each 'assert_equal a b' 'fail reason'
+}
+
 @test "what is explained ends with where to read, and the lessons have such sections" {
   refuses explain title name value
   assert_output --partial 'read: '
@@ -297,10 +334,7 @@ refuses() { # COMMAND...
   [ -s "$dir/sections" ]
   while IFS=, read -r lesson section; do
     section=${section# \"}
-    grep -qE "^#+ ${section%\"}\$" "$BATS_TEST_DIRNAME/../$lesson" || {
-      echo "$lesson has no section ${section%\"}"
-      return 1
-    }
+    grep -qE "^#+ ${section%\"}\$" "$BATS_TEST_DIRNAME/../$lesson" || fail "$lesson has no section ${section%\"}"
   done <"$dir/sections"
 }
 
@@ -361,6 +395,29 @@ refuses() { # COMMAND...
   assert_line_in "$dir/said" '^  it usually means: it crashed .SIGSEGV'
 }
 
+@test "a crash stands first in what is said of a test, by which signal and after what; and bash says nothing" {
+  # shellcheck disable=SC2016 # the suite expands it
+  printf '%s\n' 'STAGE=v1.0-single' "load $(printf %q "$SUPPORT/suite")" \
+    'stub() { printf "#!/bin/sh\n%s\n" "$1" >"$dir/stub"; chmod +x "$dir/stub"; server_command=("$dir/stub") client_command=("$dir/stub"); }' \
+    '@test "a" {' \
+    '  stub "echo Server listens on 127.0.0.1:1; read -r line; kill -SEGV \$\$"' \
+    '  mkfifo "$dir/in"' \
+    '  stdin_file=$dir/in start_server' \
+    '  fake_server recv:5 close' \
+    '  echo >"$dir/in"' \
+    '  probe connect 127.0.0.1 "$port" ask:hello' \
+    '}' \
+    '@test "b" { stub "kill -ABRT \$\$"; fake_server send:bye; run_client 127.0.0.1 1 hello; assert_status 0; }' \
+    '@test "c" { stub "kill -BUS \$\$"; start_server; }' >"$dir/a.bats"
+  run_outside bats --tap "$dir/a.bats"
+  grep -A 2 -- "' failed$" <<<"$output" >"$dir/first"
+  sed 's/).*/)/' "$dir/first" | grep -v "' failed$" >"$dir/said"
+  assert_lines "$dir/said" <<<$'#\n# the server crashed (SIGSEGV)\n--\n#\n# the client crashed (SIGABRT)\n--\n#\n# the server crashed (SIGBUS)'
+  assert_line '#     >>> ask:hello'
+  assert_line '#   it was started as: stub 127.0.0.1 1 hello'
+  assert_line '#     send:bye'
+}
+
 @test "a connection that ended too early is explained with that, and with what the test says of such an end" {
   local ended='it usually means: the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0'
   means="the server waits for more"
@@ -410,7 +467,109 @@ refuses() { # COMMAND...
   rm "$dir/sanitizer.1"
 }
 
+# ---- Looking at what programs print ----
+
+@test "a line that has no end yet is none, and neither is one with a byte more" {
+  printf 'first\n\nlast' >"$dir/lines"
+  has_line "$dir/lines" '^first$'
+  assert_equal "$found" first
+  run ! has_line "$dir/lines" '^last$'
+  run ! has_line "$dir/lines" '^irst$'
+  run ! has_line "$dir/lines" '^first.*last'
+  run ! has_line "$dir/no-such-file" ''
+  echo >>"$dir/lines"
+  has_line "$dir/lines" '^last$'
+  assert_equal "$found" last
+}
+
+@test "a line is found by its bytes, whatever the locale makes of them" {
+  printf 'a\303\n' >"$dir/lines"
+  local LC_ALL=C.UTF-8
+  has_line "$dir/lines" $'^a\303$'
+  has_line "$dir/lines" '^a.$'
+  assert_equal "$LC_ALL" C.UTF-8
+}
+
+@test "a NUL in a line is noticed" {
+  printf 'one\0two\n' >"$dir/lines"
+  run ! has_line "$dir/lines" '^onetwo$'
+  run ! has_line "$dir/lines" '^one$'
+  has_line "$dir/lines" '^one.two$'
+  has_line "$dir/lines" 'two$'
+  refuses assert_one_line "$dir/lines" '^onetwo$'
+  printf 'one\n\0' >"$dir/lines"
+  has_line "$dir/lines" '^one$'
+  refuses assert_one_line "$dir/lines" '^one$'
+}
+
+@test "a line is found behind many others, too" {
+  repeat 1000 $'some line\n' >"$dir/lines"
+  run ! has_line "$dir/lines" '^last [0-9]+$'
+  printf 'last 1\nlast 2\nlast 3' >>"$dir/lines"
+  has_line "$dir/lines" '^last [0-9]+$'
+  assert_equal "$found" 'last 1'
+  run ! has_line "$dir/lines" '^last 3$'
+}
+
+@test "wait_until waits for what comes, and gives up in time what does not" {
+  SECONDS=0 LIMIT=2
+  refuses wait_until false
+  [ "$SECONDS" -ge 2 ]
+  [ "$SECONDS" -lt 10 ]
+  start later sh -c 'sleep 0.3; echo now'
+  wait_until has_line "$dir/later.out" '^now$'
+}
+
+@test "waiting for a moment takes that moment" {
+  local tries before
+  before=$(now_ms)
+  for tries in 1 2 3 4 5; do
+    wait_a_moment 0.1
+  done
+  [ $(($(now_ms) - before)) -ge 450 ]
+}
+
+@test "repeat gives so many, and every_byte each of the 256 once, in order" {
+  local n
+  for n in 0 1 2 7 100; do
+    assert_equal "$(repeat "$n" ab)" "$(for ((i = 0; i < n; i++)); do printf ab; done)"
+  done
+  every_byte | od -An -v -t u1 | tr -s ' ' '\n' | sed '/^$/d' >"$dir/bytes"
+  printf '%s\n' {0..255} | cmp - "$dir/bytes"
+}
+
 # ---- Explaining ----
+
+# Runs a suite with one test, and checks where bats says that it has failed.
+assert_fails_at() { # LINE COMMAND BODY
+  # shellcheck disable=SC2016 # the suite expands it
+  printf 'STAGE=v1.0-single\nload %q\nhelper() { [ "$1" = 2 ]; }\n@test "a" {\n  true\n%s\n  true\n}\n' \
+    "$SUPPORT/suite" "$3" >"$dir/a.bats"
+  run_outside bats "$dir/a.bats"
+  assert_failure 1
+  assert_line --partial "in test file $dir/a.bats, line $1)"
+  assert_line --partial "#   \`$2' failed"
+}
+
+@test "bats names the line of a test that has failed, though it does not trace it" {
+  assert_fails_at 6 '[ 1 = 2 ]' '  [ 1 = 2 ]'
+  assert_fails_at 7 '[[ 1 = 2 ]]' $'\n  [[ 1 = 2 ]]'
+  assert_fails_at 6 'helper 1' '  helper 1'
+  assert_fails_at 6 'false || explain this' '  false || explain this'
+  # shellcheck disable=SC2016 # the suite expands it
+  assert_fails_at 6 'x=$(helper 1)' '  x=$(helper 1)'
+  assert_fails_at 6 "sh -c 'exit 7'" "  sh -c 'exit 7'"
+}
+
+@test "a status other than 1, and a test that gives it up, are failures too" {
+  printf 'STAGE=v1.0-single\nload %q\n@test "a" { sh -c "exit 7"; }\n@test "b" { false || return 3; }\n@test "c" { exit 0; }\n' \
+    "$SUPPORT/suite" >"$dir/a.bats"
+  run_outside bats "$dir/a.bats"
+  assert_failure 1
+  assert_line --partial "\`@test \"a\" { sh -c \"exit 7\"; }' failed with status 7"
+  assert_line 'not ok 2 b'
+  assert_line 'not ok 3 c'
+}
 
 @test "bytes that are cut at a NUL are explained with strlen()" {
   printf 'abc\0def' >"$dir/sent"
@@ -542,6 +701,28 @@ fake_manager() { # NAME
   refute_output --partial 'called:'
 }
 
+@test "setup: where the system's bats is too old, npm brings one, without root's rights" {
+  local setup=$dir/tests/setup
+  mkdir -p "$dir/tests/support"
+  cp "$BATS_TEST_DIRNAME/setup" "$dir/tests/"
+  cp "$SUPPORT/bats.sh" "$dir/tests/support/"
+  poor_path cc ld as make ps timeout patch mkdir cp
+  fake_manager apt-get
+  fake_bats "$dir/bin/bats" 1.2.1
+  fake_bats "$dir/new" 1.9.0
+  # shellcheck disable=SC2016 # the script expands it
+  printf '#!/bin/sh\nwhile [ "$1" != --prefix ]; do shift; done\nmkdir -p "$2/node_modules/bats/bin"\ncp %q "$2/node_modules/bats/bin/bats"\n' \
+    "$dir/new" >"$dir/bin/npm"
+  chmod +x "$dir/bin/npm"
+  PATH=$dir/bin run "$setup"
+  assert_success
+  assert_output --regexp '^\+ npm install .*[^ ]*/tests/support bats@1$'
+  rm -r "$dir/tests/support/node_modules"
+  printf '#!/bin/sh\n' >"$dir/bin/npm"
+  PATH=$dir/bin run "$setup"
+  assert_failure 1
+}
+
 @test "setup: an unknown option is refused" {
   run "$BATS_TEST_DIRNAME/setup" --what
   assert_failure 2
@@ -549,26 +730,141 @@ fake_manager() { # NAME
 
 # ---- tests/check ----
 
-@test "check: its last line counts what bats has counted, and a failure is its exit status" {
+# Makes $dir/tests, which holds tests/check and what it needs. Suites come on top.
+make_suites_folder() {
   mkdir -p "$dir/tests/support"
   cp "$BATS_TEST_DIRNAME/check" "$dir/tests/"
+  cp "$SUPPORT/bats.sh" "$dir/tests/support/"
   printf 'all:\n' >"$dir/tests/support/Makefile"
-  printf '@test "%s" { %s; }\n' good true bad false other true left 'skip because' >"$dir/tests/a.bats"
-  printf '@test "%s" { %s; }\n' good true >"$dir/tests/b.bats"
-  run_outside "$dir/tests/check" a b no-such-stage
-  assert_failure 1
-  assert_equal "${lines[${#lines[@]} - 1]}" '3 passed, 1 failed, 1 skipped'
-  run_outside "$dir/tests/check" b
-  assert_success
-  assert_equal "${lines[${#lines[@]} - 1]}" '1 passed, 0 failed'
 }
 
-@test "check: a suite that cannot be read is a failure" {
-  mkdir -p "$dir/tests/support"
-  cp "$BATS_TEST_DIRNAME/check" "$dir/tests/"
-  printf 'all:\n' >"$dir/tests/support/Makefile"
-  printf '@test "a" {\n  if\n}\n' >"$dir/tests/a.bats"
-  run_outside "$dir/tests/check" a
+make_suite() { # NAME [TEST BODY]...
+  local file=$dir/tests/$1.bats
+  shift
+  printf '@test "%s" {\n%s\n}\n' "$@" >"$file"
+}
+
+# Makes a bats that says that it is of this VERSION, and then what it is to say of the tests.
+fake_bats() { # FILE VERSION WORD...
+  local file=$1 version=$2
+  shift 2
+  # shellcheck disable=SC2016 # the script expands it
+  printf '#!/bin/sh\n[ "$1" = --version ] && echo "Bats %s" && exit\n' "$version" >"$file"
+  printf 'echo "%s"\n' "$@" >>"$file"
+  chmod +x "$file"
+}
+
+# Expects this to be the last line.
+assert_sum() { # LINE
+  assert_equal "${lines[${#lines[@]} - 1]}" "$1"
+}
+
+@test "check: its last line counts what bats has counted, and a failure is its exit status" {
+  make_suites_folder
+  make_suite a good true bad false other true left 'skip because'
+  make_suite b good true
+  run_outside "$dir/tests/check" a b
   assert_failure 1
-  assert_equal "${lines[${#lines[@]} - 1]}" '0 passed, 1 failed'
+  assert_line '# a: 2 passed, 1 failed, 1 skipped'
+  assert_line 'not ok a: bad'
+  assert_line 'ok b: good'
+  assert_sum '3 passed, 1 failed, 1 skipped'
+  run_outside "$dir/tests/check" b
+  assert_success
+  assert_line 'ok good'
+  assert_sum '1 passed, 0 failed'
+}
+
+@test "check: a suite that is not there, cannot be read, or has no tests is a failure" {
+  make_suites_folder
+  run_outside "$dir/tests/check" no-such-suite
+  assert_failure 1
+  assert_output 'tests/check: there is no suite no-such-suite'
+  make_suite broken a if
+  run_outside "$dir/tests/check" broken
+  assert_failure 1
+  assert_sum '0 passed, 1 failed'
+  echo '# no tests' >"$dir/tests/empty.bats"
+  run_outside "$dir/tests/check" empty
+  assert_failure 1
+  assert_sum '0 passed, 0 failed'
+}
+
+@test "check: tests of which nothing is heard have failed" {
+  make_suites_folder
+  make_suite a one true two true three true
+  mkdir "$dir/bin"
+  fake_bats "$dir/bin/bats" 1.8.0 1..3 'ok 1 one' 'ok 2 two'
+  run_outside env PATH="$dir/bin:$PATH" JOBS=1 "$dir/tests/check" a
+  assert_failure 1
+  assert_line '# a: it has 3 tests, and 2 were heard of'
+  assert_sum '2 passed, 1 failed'
+  fake_bats "$dir/bin/bats" 1.8.0 1..3 'ok 1 one' 'ok 2 two' 'ok 3 three' 'ok 4 three'
+  run_outside env PATH="$dir/bin:$PATH" JOBS=1 "$dir/tests/check" a
+  assert_failure 1
+  assert_sum '4 passed, 1 failed'
+}
+
+@test "check: each test is run once, however many at once, and whatever its name" {
+  local jobs
+  make_suites_folder
+  # shellcheck disable=SC2016 # that is its name
+  make_suite a 'x (y)' true "it's" true 'a.*' true 'ä' true 'a|b' true -b true 'a $b, \"c\"' true x true 'x y' true \
+    '\xHH^' true
+  for jobs in 1 2 3 20; do
+    run_outside env JOBS="$jobs" "$dir/tests/check" a
+    assert_success
+    assert_sum '10 passed, 0 failed'
+  done
+}
+
+@test "check: JOBS says how many tests run at once" {
+  make_suites_folder
+  # shellcheck disable=SC2016 # the suite expands it
+  local alone='mkdir "$BATS_TEST_DIRNAME/lock" && sleep 0.3 && rmdir "$BATS_TEST_DIRNAME/lock"'
+  make_suite a one "$alone" two "$alone"
+  run_outside env JOBS=1 "$dir/tests/check" a
+  assert_success
+  run_outside env JOBS=2 "$dir/tests/check" a
+  assert_failure 1
+}
+
+@test "check: what is said of a test that fails stays together" {
+  # shellcheck disable=SC2016 # the suite expands it
+  local body='for i in $(seq 1500); do echo "line $BATS_TEST_DESCRIPTION $i"; done; false' name
+  make_suites_folder
+  make_suite a one "$body" two "$body" three "$body"
+  run_outside env JOBS=3 "$dir/tests/check" a
+  assert_sum '0 passed, 3 failed'
+  for name in one two three; do
+    sed -n "/^not ok $name/,/^not ok/p" <<<"$output" | grep -c "^# line $name " >"$dir/count"
+    assert_equal "$(cat "$dir/count")" 1500
+  done
+}
+
+@test "check: a stage is what all stages have in common, and its own suite" {
+  make_suites_folder
+  # shellcheck disable=SC2016 # the suite expands it
+  make_suite every-stage common '[ "$STAGE" = v1.0-some ]'
+  # shellcheck disable=SC2016 # the suite expands it
+  make_suite v1.0-some own '[ -z "${STAGE:-}" ]'
+  run_outside "$dir/tests/check" v1.0-some
+  assert_success
+  assert_line 'ok common'
+  assert_sum '2 passed, 0 failed'
+}
+
+@test "check: a bats that is too old, or none, is told in one line, and the one from tests/setup is found" {
+  make_suites_folder
+  make_suite a one true
+  mkdir "$dir/bin"
+  fake_bats "$dir/bin/bats" 1.2.1
+  run_outside env PATH="$dir/bin:$PATH" "$dir/tests/check" a
+  assert_failure 1
+  assert_output 'check: bats 1.8 or newer is needed, and there is Bats 1.2.1: tests/setup brings it'
+  mkdir -p "$dir/tests/support/node_modules/bats/bin"
+  fake_bats "$dir/tests/support/node_modules/bats/bin/bats" 2.0.0 'ok 1 one'
+  run_outside env PATH="$dir/bin:$PATH" "$dir/tests/check" a
+  assert_success
+  assert_sum '1 passed, 0 failed'
 }

@@ -1,4 +1,4 @@
-# assert.bash - assertions that explain to a student what went wrong. Loaded by suite.bash.
+# assert.bash - assertions, most of which explain to a student what went wrong. Loaded by suite.bash.
 # A test may set $means and $read_more to what a failure usually means, and where to read about it;
 # where it does not, where_to_read() knows.
 
@@ -6,6 +6,8 @@
 # it usually means and where to read. Fails.
 explain() { # TITLE [NAME VALUE]...
   local meaning=${means:-} reading=${read_more:-}
+  explain_crash server "${server:-}"
+  explain_crash client "${client:-}"
   printf '\n%s\n' "$1"
   shift
   while [ $# -ge 2 ]; do
@@ -19,6 +21,29 @@ explain() { # TITLE [NAME VALUE]...
   explain_line "it usually means" "$meaning"
   explain_line read "${reading:-$(where_to_read "${BATS_TEST_DESCRIPTION:-}")}"
   return 1
+}
+
+# If a program under test has crashed, that comes first: by which signal, and after what was sent to it.
+explain_crash() { # PROGRAM PID
+  local status=0 tries=0 end=end_of_$1 command="command_of_$1[@]" steps meaning
+  until [ -z "$2" ] || is_gone "$2" || [ "$((tries += 1))" -gt 10 ]; do
+    wait_a_moment 0.01 # it may be about to end: its connections are closed before
+  done
+  status_of_end "$2" || status=${!end:-0}
+  is_crash "$status" || return 0
+  meaning=$(meaning_of_status "$status")
+  printf '\nthe %s crashed (SIG%s): %s\n' "$1" "$(kill -l "$status")" "${meaning#*): }"
+  explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
+  [ "${FUNCNAME[2]}" != explain_probe ] || return 0 # that shows the steps itself
+  for steps in "$dir"/*.steps; do
+    [ ! -e "$steps" ] || explain_line "it was sent (tests/support/probe.c lists the steps)" \
+      "$(without_paths "$(show_steps "$(basename "$steps" .steps)" "$(cat "${steps%.steps}.err")")")"
+  done
+}
+
+# Whether an exit status is that of a program that the system, or it itself, has ended for a mistake.
+is_crash() { # STATUS
+  [ "$1" -gt 128 ] && case $(kill -l "$1") in SEGV | BUS | FPE | ILL | ABRT | SYS) ;; *) false ;; esac
 }
 
 explain_line() { # NAME VALUE
@@ -176,7 +201,7 @@ without_paths() { # TEXT
 }
 
 size_of() { # FILE
-  wc -c <"$1" | tr -d ' '
+  echo $(($(wc -c <"$1")))
 }
 
 # Some bytes of a file around an offset, escaped, with a mark in front of that byte.
@@ -278,9 +303,20 @@ assert_no_line_in() { # FILE REGEX [MEANING]
     "got" "$(show_lines "$1")" "it usually means" "${3:-}"
 }
 
+# Whether FILE is one line, ended or not.
+is_one_line() { # FILE
+  local LC_ALL=C text
+  if IFS= read -r -d '' -n 4096 text <"$1"; then # there is a NUL, or much
+    [ "$(awk 'END { print NR }' "$1")" -eq 1 ]
+    return
+  fi
+  text=${text%$'\n'}$'\n'
+  [ -s "$1" ] && [ "${text#*$'\n'}" = "" ]
+}
+
 # Fails unless FILE is exactly one line, which matches.
 assert_one_line() { # FILE REGEX [MEANING]
-  if [ "$(awk 'END { print NR }' "$1")" -ne 1 ] || ! has_line "$1" "$2"; then
+  if ! is_one_line "$1" || ! has_line "$1" "$2"; then
     explain "one line was expected, and nothing else" "expected one line like" "$2" \
       "got" "$(show_lines "$1")" "it usually means" "${3:-}"
     return 1
@@ -313,9 +349,69 @@ meaning_of_status() { # STATUS
     126 | 127) echo "it could not be run: is it built, and is the path right?" ;;
     130 | 143) echo "it was ended by a signal that it should have handled: man 2 sigaction" ;;
     134) echo "it was aborted (SIGABRT): an assertion, or the C library has found damaged memory" ;;
-    135 | 136 | 138 | 139) echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong" ;;
     141) echo "it died of SIGPIPE: a write to a peer or reader that is gone ends the process, unless SIGPIPE is ignored" ;;
     99) echo "a sanitizer has found a mistake; see below" ;;
-    *) return 1 ;;
+    *) is_crash "$1" && echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong; a debugger shows where" ;;
   esac
+}
+
+# ---- Of the tools: what `run` has got from one ----
+
+fail() { # WORD...
+  printf '%s\n' "$*" >&2
+  return 1
+}
+
+assert_equal() { # GOT EXPECTED
+  [ "$1" = "$2" ] || fail_between "values differ" "$2" "$1"
+}
+
+assert_success() {
+  [ "$status" -eq 0 ] || fail_between "the exit status is wrong" 0 "$status, with this output:" "$output"
+}
+
+assert_failure() { # [STATUS]
+  if [ "$status" -eq 0 ] || [ "$status" -ne "${1:-$status}" ]; then
+    fail_between "the exit status is wrong" "${1:-not 0}" "$status, with this output:" "$output"
+  fi
+}
+
+assert_output() { # [--partial|--regexp] TEXT
+  is_said "$output" "$@" || fail_between "the output is wrong" "$*" "$output"
+}
+
+refute_output() { # [--partial|--regexp] TEXT
+  ! is_said "$output" "$@" || fail_between "the output is wrong" "not $*" "$output"
+}
+
+assert_line() { # [--partial|--regexp] TEXT
+  is_line_said "$@" || fail_between "a line is missing" "$*" "$output"
+}
+
+refute_line() { # [--partial|--regexp] TEXT
+  ! is_line_said "$@" || fail_between "a line should not be there" "not $*" "$output"
+}
+
+is_line_said() { # [--partial|--regexp] TEXT
+  local line
+  for line in ${lines[@]+"${lines[@]}"}; do
+    ! is_said "$line" "$@" || return 0
+  done
+  return 1
+}
+
+is_said() { # GOT [--partial|--regexp] EXPECTED
+  case $2 in
+    --partial) [[ $1 == *"$3"* ]] ;;
+    --regexp) [[ $1 =~ $3 ]] ;;
+    *) [ "$1" = "$2" ] ;;
+  esac
+}
+
+fail_between() { # TITLE EXPECTED GOT...
+  local title=$1 expected=$2
+  shift 2
+  printf '\n%s\n  expected: %s\n  got: ' "$title" "$expected"
+  printf '%s\n' "$@"
+  return 1
 }

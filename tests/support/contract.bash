@@ -55,7 +55,8 @@ DEFAULTS="what is not given has a default, and what is given stands in its place
 # it cannot: its port may be in use on this machine, or nobody may listen there.
 assert_uses_address() { # PROGRAM LINE [COMPLAINT]
   local out=$dir/$1.out err=$dir/$1.err line=$2 complaint=${3:-} port
-  port=$(echo "$line" | sed 's/[^0-9]*$//; s/.*[^0-9]//')
+  port=${line%"${line##*[0-9]}"}
+  port=${port##*[!0-9]}
   has_said_it() {
     has_line "$out" "$line" || { [ -n "$complaint" ] && has_line "$err" "$complaint"; }
   }
@@ -142,19 +143,19 @@ assert_flood_echoed() { # FILE NAME RECEIVED
 }
 
 repeat() { # N TEXT
-  local i
-  for ((i = 0; i < $1; i++)); do
-    printf %s "$2"
+  local n=$1 text=$2
+  while [ "$n" -gt 0 ]; do
+    [ $((n % 2)) -eq 0 ] || printf %s "$text"
+    n=$((n / 2))
+    [ "$n" -eq 0 ] || text+=$text
   done
 }
 
 every_byte() {
-  local i byte
-  for ((i = 0; i < 256; i++)); do
-    printf -v byte '\\x%02x' "$i"
-    # shellcheck disable=SC2059
-    printf "$byte"
-  done
+  local bytes
+  printf -v bytes '\\x%02x' {0..255}
+  # shellcheck disable=SC2059
+  printf "$bytes"
 }
 
 # Expects a process to use next to no CPU time. What a program does once, such as compiling itself,

@@ -4,7 +4,8 @@
 # $dir/NAME.out and $dir/NAME.err. teardown kills all of these groups.
 
 groups=()
-timeout_command=$(command -v timeout || command -v gtimeout)
+timeout_command=timeout
+type timeout >/dev/null 2>&1 || timeout_command=gtimeout
 
 # Sets the arrays server_command and client_command: the words of SERVER and CLIENT as a shell
 # splits them, or the stage's own programs, in an emulator if there is one (see suite.bash). And
@@ -32,6 +33,7 @@ start() { # NAME COMMAND...
   "$@" <>"${stdin_file:-/dev/null}" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" 3>&- 4>&- &
   pid=$!
   set +m
+  eval "end_of_$name= command_of_$name=(\"\$@\")" # for explain_crash
   groups+=("$pid")
   echo "$pid" >"$dir/$name.pid"
 }
@@ -48,9 +50,10 @@ end_all_groups() {
     [ -z "${ECHO_COUNTED:-}" ] || end_counted "$group"
     kill -KILL -- "-$group" 2>/dev/null || continue
     wait "$group" 2>/dev/null || true
-    for ((tries = 0; tries < 100 * SLOWNESS; tries++)); do
-      [ -n "$(members "$group")" ] || continue 2
-      sleep 0.05
+    for ((tries = 0; tries < 500 * SLOWNESS; tries++)); do
+      ! is_gone "-$group" || continue 2
+      [ $((tries % 10)) -lt 9 ] || [ -n "$(members "$group")" ] || continue 2 # only zombies
+      wait_a_moment 0.01
     done
     echo "These processes cannot be ended:"
     members "$group"
@@ -65,30 +68,56 @@ end_counted() { # GROUP
   kill -CONT -- "-$1" 2>/dev/null || return 0
   for ((tries = 0; tries < 100; tries++)); do
     [ -n "$(members "$1")" ] || return 0
-    sleep 0.02
+    wait_a_moment 0.02
   done
+}
+
+# Waits for a part of a second, without a process where bash can: it reads from a FIFO into which nobody
+# writes. The read of bash 3.2 knows whole seconds only.
+wait_a_moment() { # SECONDS
+  if [ "${BASH_VERSINFO[0]}" -lt 4 ]; then
+    sleep "$1"
+  else
+    [ -p "$BATS_RUN_TMPDIR/silent" ] || mkfifo "$BATS_RUN_TMPDIR/silent" 2>/dev/null || true
+    read -r -t "$1" <>"$BATS_RUN_TMPDIR/silent" || true
+  fi
 }
 
 # Waits until a command succeeds, LIMIT seconds at most. Result: whether it did.
 wait_until() { # COMMAND...
-  local deadline=$((SECONDS + LIMIT))
+  local deadline=$((SECONDS + LIMIT)) moments=(0.002 0.002 0.002 0.002 0.002)
   until "$@"; do
     [ "$SECONDS" -le "$deadline" ] || return 1
-    sleep 0.02
+    wait_a_moment "${moments[0]:-0.01}"
+    moments=("${moments[@]:1}")
   done
 }
 
-# Whether a line of FILE matches. One that has no newline yet is no line: it gets a byte that no
-# regex expects.
+# Whether a line of FILE matches, which is then in $found. One that has no newline yet is no line: it gets a
+# byte that no regex expects. Bash looks by itself, unless there is a NUL, which it would not see, or much.
 has_line() { # FILE REGEX
-  printf '\001' | cat "$1" - 2>/dev/null | LC_ALL=C grep -aE -e "$2" >/dev/null
+  local LC_ALL=C text
+  [ -r "$1" ] || return 1
+  if IFS= read -r -d '' -n 4096 text <"$1"; then
+    found=$(printf '\001' | cat "$1" - | LC_ALL=C grep -naE -e "$2" | LC_ALL=C sed -n 1p | tr -d '\000')
+    [ -n "$found" ] || return 1
+    found=${found#*:}
+    return 0
+  fi
+  [ "${text%$'\n'}" != "$text" ] || text+=${text:+$'\001\n'}
+  while [ -n "$text" ]; do
+    found=${text%%$'\n'*}
+    [[ ! $found =~ $2 ]] || return 0
+    text=${text#*$'\n'}
+  done
+  return 1
 }
 
 # Waits until a line of FILE matches. Fails, showing the file, when none does in time, or when the
 # program that start() let write it has ended.
 wait_for_line() { # FILE REGEX [MEANING]
-  local writers errors=${1%.*}.err
-  writers=-$(cat "${1%.*}.pid" 2>/dev/null) || writers=$$ # not started by start(): do not look at them
+  local writers=$$ errors=${1%.*}.err # a file that start() has not made: there is nobody to look at
+  [ ! -e "${1%.*}.pid" ] || { read -r writers <"${1%.*}.pid" && writers=-$writers; }
   wait_until has_line_or_is_gone "$1" "$2" "$writers" || true
   ! has_line "$1" "$2" || return 0
   status_of_end "${writers#-}" || status=
@@ -155,7 +184,7 @@ start_server() { # [OPTION...]
 # The same with the whole command line.
 start_server_on() { # ARGUMENT...
   launch_server "$@"
-  printed=0 silent_from=$SECONDS
+  printed='' silent_from=$SECONDS
   wait_until is_ready_or_never_will_be || true
   take_port "$@"
 }
@@ -163,14 +192,15 @@ start_server_on() { # ARGUMENT...
 launch_server() { # ARGUMENT...
   start server "${server_command[@]}" "$@"
   server=$pid
+  ready=$(ready_regex)
   server_out=$dir/server.out
   server_err=$dir/server.err
 }
 
 # Sets $port from the ready line. Fails, explaining, if there is none.
 take_port() { # ARGUMENT...
-  has_line "$server_out" "$(ready_regex)" || explain_not_ready "$@" || return 1
-  port=$(LC_ALL=C grep -aE -e "$(ready_regex)" "$server_out" | sed -n '1s/.*[^0-9]//p')
+  has_line "$server_out" "$ready" || explain_not_ready "$@" || return 1
+  port=${found##*[!0-9]}
 }
 
 # Starts the server with a pipe for its output, and reads from it up to the ready line. The reader's end is
@@ -180,7 +210,7 @@ start_server_into_pipe() {
   mkfifo "$dir/output"
   stdout_file=$dir/output launch_server 127.0.0.1 0
   exec 5<>"$dir/output" # now: the server must not inherit it
-  while ! has_line "$server_out" "$(ready_regex)" && read -r -t "$LIMIT" line <&5; do
+  while ! has_line "$server_out" "$ready" && read -r -t "$LIMIT" line <&5; do
     echo "$line" >>"$server_out"
   done
   take_port 127.0.0.1 0
@@ -190,11 +220,11 @@ start_server_into_pipe() {
 # else and then nothing for two seconds. Otherwise a ready line with one wrong word would make each
 # test wait for all of its time.
 is_ready_or_never_will_be() {
-  local size
-  ! has_line_or_is_gone "$server_out" "$(ready_regex)" "$server" || return 0
-  size=$(size_of "$server_out")
-  [ "$size" -eq "$printed" ] || printed=$size silent_from=$SECONDS
-  [ "$printed" -gt 0 ] && [ $((SECONDS - silent_from)) -gt $((2 * SLOWNESS)) ]
+  local text
+  ! has_line_or_is_gone "$server_out" "$ready" "$server" || return 0
+  IFS= read -r -d '' -n 4096 text <"$server_out" || true
+  [ "$text" = "$printed" ] || printed=$text silent_from=$SECONDS
+  [ -n "$printed" ] && [ $((SECONDS - silent_from)) -gt $((2 * SLOWNESS)) ]
 }
 
 IN_A_BUFFER="the line is never printed, or stays in a buffer: stdout into a file is not line-buffered by itself. C: setvbuf(stdout, NULL, _IOLBF, BUFSIZ), or fflush(stdout) behind each line. Python: python3 -u, or print(..., flush=True)"
@@ -216,7 +246,7 @@ explain_not_ready() { # ARGUMENT...
     reading="man 3 setvbuf; $reading"
   fi
   explain "$title" "ran" "$(show_command "${server_command[@]}" "$@")" "it" "$how" \
-    "expected a line like" "$(ready_regex)" "got" "$(show_lines "$server_out")" \
+    "expected a line like" "$ready" "got" "$(show_lines "$server_out")" \
     "on stderr" "$(show_lines "$server_err")" "it usually means" "$meaning" \
     "read" "$reading"
 }
@@ -235,8 +265,9 @@ run_to_end() { # NAME COMMAND...
   local name=$1 seconds=${limit:-$LIMIT}
   shift
   status=0
-  "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \
-    3>&- 4>&- || status=$?
+  { "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \
+    3>&- 4>&-; } 2>/dev/null || status=$? # bash itself has something to say of a crash
+  eval "end_of_$name=\$status command_of_$name=(\"\$@\")"
   case $status in
     124 | 137)
       explain "the $name does not end" "ran" "$(show_command "$@")" "expected" "that it ends within $seconds s" \
@@ -298,25 +329,31 @@ go() { # NAME
   echo 1<>"$dir/$1.in"
 }
 
-# Waits until a probe has done all of its steps. Fails, explaining, when one failed.
+# Waits until a probe has done all of its steps. Fails, explaining, when one failed, or when it takes longer. Its
+# own time may be up a moment later: then it says what it has waited for.
 finish() { # NAME [SECONDS]
   local probe_pid=probe_$1
-  wait_for_exit "${!probe_pid}" "${2:-$((60 * SLOWNESS))}"
-  [ "$status" -eq 0 ] || explain_probe "$1"
+  if LIMIT=${2:-$((60 * SLOWNESS))} wait_until is_gone "${!probe_pid}"; then
+    wait_for_exit "${!probe_pid}"
+    [ "$status" -ne 0 ] || return 0
+  else
+    LIMIT=3 wait_until is_gone "${!probe_pid}" || true
+  fi
+  explain_probe "$1"
 }
 
 # Starts a fake server (probe listen). Sets $port.
 fake_server() { # [OPTION...] STEP...
   start_probe fake listen "$@"
   wait_for_line "$dir/fake.out" '^listening [0-9]+$'
-  port=$(sed -n 's/^listening //p' "$dir/fake.out")
+  port=${found#listening }
 }
 
 # Sets $port to one on 127.0.0.1 where nobody listens, and nobody can until the test ends.
 reserve_port() {
   start_probe reserve reserve
   wait_for_line "$dir/reserve.out" '^reserved [0-9]+$'
-  port=$(sed -n 's/^reserved //p' "$dir/reserve.out")
+  port=${found#reserved }
 }
 
 # The address of the only connection of a probe that did the step `who`.
@@ -350,7 +387,10 @@ need_no_valgrind() { # REASON
 
 # What /proc/PID/status says, such as VmRSS or VmHWM (kB), or Threads.
 proc_status() { # PID FIELD
-  awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
+  local field value
+  while read -r field value _; do
+    [ "$field" != "$2:" ] || echo "$value"
+  done <"/proc/$1/status"
 }
 
 descriptors() { # PID
@@ -369,5 +409,8 @@ lowest_free_descriptor() { # PID
 
 # The CPU time of a process so far, in clock ticks (Linux: 100 a second).
 cpu_ticks() { # PID
-  sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+  local stat
+  read -r stat <"/proc/$1/stat"
+  read -r -a stat <<<"${stat##*) }"
+  echo $((stat[11] + stat[12]))
 }

@@ -3,8 +3,9 @@
 #   STAGE=v1.0-single
 #   load support/suite
 #
-# It brings bats-support, bats-assert, the helpers of process.bash and assert.bash, and a setup and
-# teardown for each test. Everything works with the bash 3.2 of macOS.
+# It brings the helpers of process.bash and assert.bash, and a setup and teardown for each test. All of
+# it works with the bash 3.2 of macOS. A class is tested with it hundreds of times: it starts no process
+# for what bash can do by itself.
 #
 # ECHO_EMULATOR='qemu-s390x -L /usr/s390x-linux-gnu' runs the stage's programs in an emulator.
 # ECHO_SLOWNESS=20 makes all time limits 20 times longer, for valgrind or a very slow machine.
@@ -12,35 +13,31 @@
 
 bats_require_minimum_version 1.8.0
 
-SUPPORT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+SUPPORT=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 STAGE_DIR=${SUPPORT%/*/*}/${STAGE:-}
 SLOWNESS=${ECHO_SLOWNESS:-1}
 LIMIT=$((10 * SLOWNESS)) # seconds for what takes far less than one
 
-# Loads a bats library from where the package managers put it.
-load_library() { # NAME
-  local directory
-  for directory in "${BATS_LIB_PATH:-/usr/lib/bats}" "$SUPPORT/lib" /usr/lib/bats /usr/lib \
-    /usr/share/bats /usr/lib/node_modules /usr/local/lib /usr/local/lib/bats /opt/homebrew/lib; do
-    if [ -f "$directory/$1/load.bash" ]; then
-      load "$directory/$1/load.bash"
-      return
-    fi
-  done
-  echo "$1 is missing: tests/setup installs it" >&2
-  return 1
-}
-
-load_library bats-support
-load_library bats-assert
 load "$SUPPORT/process"
 load "$SUPPORT/assert"
 
-# ECHO_UNTRACED=1 leaves out where in a suite a test failed, which bats finds out before each command:
-# that takes half of the time.
+# bats notes before each command where it is, in a DEBUG trap, and takes more time for that than for the
+# tests. Where a command fails is all that it needs to know: the ERR trap tells it then.
+note_failure_only() {
+  trap - DEBUG
+  trap note_failure ERR
+  BATS_DEBUG_LAST_STACK_TRACE=() BATS_DEBUG_LASTLAST_STACK_TRACE=()
+}
+
+note_failure() {
+  BATS_ERROR_STATUS=$?
+  BATS_DEBUG_LAST_STACK_TRACE_IS_VALID=1
+  [ "${FUNCNAME[1]}" = bats_perform_test ] || bats_capture_stack_trace # a test that returns 1 has been left
+}
 
 setup() {
-  [ -z "${ECHO_UNTRACED:-}" ] || trap - DEBUG
+  note_failure_only
+  trap : SEGV BUS FPE ILL ABRT SYS # of these, bash would report how a program has ended; explain() does
   [ ! -e "${ECHO_STOP:-}" ] || skip "a test before it has failed"
   exec </dev/null # nothing in a test reads the terminal
   dir=$BATS_TEST_TMPDIR
@@ -60,7 +57,7 @@ teardown() {
   end_all_groups || result=1
   check_sanitizers || result=1
   # What a test printed or received may be large, and bats keeps it up to the end.
-  [ -z "${ECHO_UNTRACED:-}" ] || rm -rf "${BATS_TEST_TMPDIR:?}"/*
+  rm -rf "${BATS_TEST_TMPDIR:?}"/*
   [ -z "${ECHO_STOP:-}" ] || [ -n "${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-}" ] || : >"$ECHO_STOP"
   return "$result"
 }

@@ -13,7 +13,7 @@ open_datagrams() { # FD
 
 # Sends a file as one datagram.
 send_datagram() { # FD FILE
-  dd bs=70000 count=1 <"$2" >&"$1" 2>/dev/null
+  dd bs=70000 count=1 <"$2" 2>/dev/null 1>&"$1"
 }
 
 # Receives one datagram into a file, or fails.
