@@ -10,8 +10,8 @@ build:
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-diff: ## show how a stage grew, function by function; FROM=v1.0 TO=v1.1, or list the pairs
-	@tests/lab/diff $(FROM) $(TO)
+diff: ## show how a stage grew, FROM=v1.0 TO=v1.1; or how much all of them did
+	@tests/diff $(FROM) $(TO)
 
 lab: ## make a folder in which a student writes a stage; STAGE=v1.1 DIR=~/lab
 	@tests/lab/lab '$(STAGE)' '$(DIR)'

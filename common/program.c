@@ -71,8 +71,6 @@ static int output_patience(void)
 {
     long long left = atomic_load(&is_hurried) ? output_deadline - now_ms() : OUTPUT_PATIENCE_MS;
 
-    if (left > OUTPUT_PATIENCE_MS)
-        return OUTPUT_PATIENCE_MS;
     return left > 0 ? (int)left : 0;
 }
 

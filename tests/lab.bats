@@ -26,120 +26,36 @@ run_outside() { # COMMAND...
 
 # ---- diff ----
 
-need_git() {
-  command -v git >/dev/null || skip "git is not installed: it compares the stages"
-  export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null HOME=$dir # no habits of a user
-  unset GIT_PAGER PAGER
+@test "diff: without names it tells how much each stage grew, and fails if it is more than it may be" {
+  cd "$dir"
+  cp -pR "$root"/v*-*/ .
+  mkdir -p tests/lab
+  cp -p "$root/tests/diff" tests
+  cp -p "$root/tests/lab/stages.sh" tests/lab
+  run -0 tests/diff
+  [ "${#lines[@]}" -eq 8 ]
+  echo '/* one more */' >>v1.1-multiconn/server.c
+  run -1 tests/diff
+  assert_line --regexp '^v1\.0 v1\.1 server\.c +[0-9]+ lines new, +[0-9]+ gone, [0-9]+ hunks: more than the [0-9]+ and [0-9]+ that tests/diff allows$'
+  assert_line --regexp '^v1\.0 v3 client\.c .* hunks$'
 }
 
-# What is not the same in two stages, as tests/lab/diff shows it: `new NAME`, `gone NAME`.
-differences() { # FROM TO
-  "$LAB/diff" "$1" "$2" | sed -n '/^ .*file.* changed/q
-    s/^ *\(.*\) (\([a-z]*\)) .*/\2 \1/p'
-}
-
-# The names of a stage's functions, found in another way: what `{` alone on a line begins.
-functions() { # STAGE
-  local program
-  for program in client.c server.c; do
-    awk -v program="$program" '
-      /^[a-z].*\(/ { name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name) }
-      /^[{]$/ { print program "/" name }' "$root/$1/$program"
-  done
-}
-
-@test "diff: without names it lists the pairs that belong together, and their sizes" {
-  need_git
-  run "$LAB/diff"
-  assert_success
-  assert_line --regexp '^make diff FROM=v1\.0 TO=v1\.1 +[0-9]+ parts changed, +[1-9][0-9]* new, +[1-9][0-9]* gone; +[1-9][0-9]+ lines new, +[1-9][0-9]+ gone$'
-  assert_line --regexp '^make diff FROM=v1\.1 TO=v2 '
-  assert_line --regexp '^make diff FROM=v1\.0 TO=v3 '
-  [ "${#lines[@]}" -eq 3 ]
-}
-
-@test "diff: the summary names the functions that are new, and those that are gone" {
-  local pair
-  need_git
-  for pair in 'v1.0-single v1.1-multiconn' 'v1.1-multiconn v2-threaded-broadcast' \
-    'v1.0-single v3-reverse'; do
-    # shellcheck disable=SC2086 # two words
-    set -- $pair
-    functions "$1" | LC_ALL=C sort >"$dir/old"
-    functions "$2" | LC_ALL=C sort >"$dir/new"
-    { comm -23 "$dir/old" "$dir/new" | sed 's/^/gone /' &&
-      comm -13 "$dir/old" "$dir/new" | sed 's/^/new /'; } | LC_ALL=C sort >"$dir/expected"
-    differences "$1" "$2" | grep -E ' [a-z]*\.c/[a-z_]*$' | LC_ALL=C sort >"$dir/got"
-    # structs are no functions, and are in lower case too
-    grep -vE '/(server|client|connection|traffic|room|input|outcome|line|result)$' "$dir/got" |
-      cmp "$dir/expected" - || { diff "$dir/expected" "$dir/got"; false; }
-  done
-}
-
-@test "diff: nothing of a program is left out: the parts together are the file" {
-  local program
-  for program in "$root"/v*/*.c; do
-    rm -rf "$dir/parts"
-    mkdir "$dir/parts"
-    awk -v directory="$dir/parts" -f "$LAB/parts.awk" "$program" |
-      while read -r name; do cat "$dir/parts/$name"; done | cmp - "$program"
-  done
-}
-
-@test "diff: each change stands below the name of its function" {
-  need_git
-  run "$LAB/diff" v1.0 v1.1
-  assert_success
-  assert_line 'diff --git a/server.c/receive b/server.c/receive'
-  assert_line '-static ssize_t receive(int connection, void *piece, size_t size)'
-  assert_line '+static int serve(struct server *server)'
-}
-
-@test "diff: short names and long ones are the same, also as the shell completes them" {
-  need_git
-  "$LAB/diff" v1.1 v2 >"$dir/short"
-  (cd "$root" && tests/lab/diff v1.1-multiconn/ v2-threaded-broadcast) | cmp - "$dir/short"
-  make -s -C "$root" diff FROM=v1.1 TO=v2 | cmp - "$dir/short"
+@test "diff: with two names it shows what diff -u does; short names and long ones are the same" {
+  (cd "$root" && diff -u v1.0-single/server.c v1.1-multiconn/server.c) >"$dir/expected" || true
+  (cd "$root" && diff -u v1.0-single/client.c v1.1-multiconn/client.c) >>"$dir/expected" || true
+  make -s -C "$root" diff FROM=v1.0 TO=v1.1 | cmp - "$dir/expected"
+  "$root/tests/diff" v1.0-single/ v1.1-multiconn | cmp - "$dir/expected"
 }
 
 @test "diff: an unknown stage is refused with exit 2 and the names that there are" {
-  need_git
-  run "$LAB/diff" v1.0 v9
+  run "$root/tests/diff" v1.0 v9
   assert_failure 2
   assert_output "diff: there is no stage v9; there are: v1.0-single v1.1-multiconn v2-threaded-broadcast v3-reverse"
-  run "$LAB/diff" v1 v1.1
+  run "$root/tests/diff" v1 v1.1
   assert_failure 2
-  run "$LAB/diff" v1.0
+  run "$root/tests/diff" v1.0
   assert_failure 2
   assert_output --partial 'usage: make diff'
-}
-
-@test "diff: a pipe gets it plain, and may be closed early" {
-  need_git
-  export PAGER='echo the pager'
-  run -0 bash -c '"$1" v1.0 v1.1 | cat' bash "$LAB/diff"
-  refute_output --partial $'\033'
-  refute_output --partial 'the pager'
-  run -0 bash -c 'set -o pipefail; "$1" v1.0 v1.1 | head -n 1' bash "$LAB/diff"
-}
-
-@test "diff: a terminal gets it in colour, through the pager of the user" {
-  need_git
-  export TERM=xterm
-  PAGER='sed s/^/paged:/' run "$SUPPORT/bin/probe" terminal "$LAB/diff" v1.0 v1.1
-  assert_success
-  assert_line --partial 'paged:'$'\033'
-  assert_line --regexp '^paged: server\.c/serve \(new\) '
-}
-
-@test "diff: it leaves nothing behind, and touches no repository of the user" {
-  need_git
-  mkdir "$dir/tmp"
-  (cd "$dir" && git init -q mine && cd mine && TMPDIR=$dir/tmp GIT_DIR=$dir/mine/.git "$LAB/diff" v1.0 v3 >/dev/null)
-  [ -z "$(ls "$dir/tmp")" ]
-  [ -z "$(git -C "$dir/mine" status --porcelain)" ]
-  run -0 git -C "$dir/mine" count-objects
-  assert_output '0 objects, 0 kilobytes'
 }
 
 # ---- lab and handout ----
@@ -163,7 +79,7 @@ lines_of() { # FILE...
 # Fails if a line of the stage's programs that was not in the ones before stands in the lab.
 assert_no_solution() { # STAGE START_FOLDER
   lines_of "$root/$1"/*.c >"$dir/solution"
-  lines_of "$root/$2"/*.c "$root"/common/*.[ch] >"$dir/known"
+  lines_of "$root/$2"/*.c "$root"/common/*.[ch] "$root"/tests/support/*.c >"$dir/known"
   LC_ALL=C comm -23 "$dir/solution" "$dir/known" >"$dir/secret"
   [ "$(wc -l <"$dir/secret")" -gt 30 ]
   run grep -rF -f "$dir/secret" "$dir/lab"

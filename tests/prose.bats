@@ -21,24 +21,25 @@ check_readme() { # OPTION README
   assert_success
 }
 
-# Copies what the check reads, with READMEs that hold a lesson in a few lines.
+# Copies what the check reads, with a lesson in a few lines, and what v1.1's says of its changes.
 copy_repository() {
   copy=$BATS_TEST_TMPDIR/copy
-  mkdir -p "$copy/tests"
+  mkdir -p "$copy/tests/lab"
   cp -pR Makefile README.md common v* "$copy"
+  cp -p tests/lab/stages.sh "$copy/tests/lab"
   cp -pR tests/prose tests/prose.awk tests/check tests/setup tests/support tests/mutants tests/break \
     "$copy/tests"
   cd "$copy" || return 1
   readme=v1.1-multiconn/README.md
   printf '%s\n' \
     '# A lesson' \
-    'Run `make check` and `./server -q`, read `serve()` and [v1.0](../v1.0-single/README.md).' \
+    'Run `make check` and `./server -q`, read `accept_clients()` and [v1.0](../v1.0-single/README.md).' \
     '```c' \
-    'size_t waiting_end;' \
+    'size_t waiting_size;' \
     '```' \
     '```diff' \
-    '-static void serve_client(int connection, const struct endpoint *peer, bool quiet)' \
-    '+static bool echo(struct client *client, bool quiet)' \
+    '-    struct client client;' \
+    '+    static struct server server;' \
     '```' \
     '```mermaid' \
     'sequenceDiagram' \
@@ -50,7 +51,9 @@ copy_repository() {
     '$ ./server 80x 2>&1 | head -n 1' \
     'server: PORT is not a number from 0 to 65535: "80x" (3 bytes)' \
     '```' \
-    >"$readme"
+    >"$copy/lesson"
+  sed -n '/^## What has changed/,/^## Break it/p' "$readme" >>"$copy/lesson"
+  mv "$copy/lesson" "$readme"
 }
 
 # Replaces a text in a file of the copy.
@@ -114,19 +117,19 @@ assert_bites() { # LINE TEXT [OPTION]
 
 @test "the check names the line of a quote that the code no longer has" {
   copy_repository
-  change v1.1-multiconn/server.c 'size_t waiting_end;' 'size_t waiting_size;'
+  change v1.1-multiconn/server.c 'size_t waiting_size;' 'size_t waiting_bytes;'
   assert_bites 4 'not in the source'
 }
 
 @test "the check names the line of a change that is none any more" {
   copy_repository
-  change v1.0-single/server.c 'static void serve_client(' 'static void serve('
+  change v1.0-single/server.c 'struct client client;' 'struct client one;'
   assert_bites 7 'before the change'
 }
 
 @test "the check names the line of a change that the stage before has, too" {
   copy_repository
-  echo 'static bool echo(struct client *client, bool quiet)' >>v1.0-single/server.c
+  echo 'static struct server server;' >>v1.0-single/server.c
   assert_bites 8 'has this already'
 }
 
@@ -144,7 +147,7 @@ assert_bites() { # LINE TEXT [OPTION]
 
 @test "the check names the line of a mutant that is gone" {
   copy_repository
-  change "$readme" 'read `serve()`' 'try `make break MUTANT=pollout-always`'
+  change "$readme" 'read `accept_clients()`' 'try `make break MUTANT=pollout-always`'
   check_readme --static "$readme"
   rm tests/mutants/v1.1-multiconn/pollout-always.patch
   assert_bites 2 'no mutant pollout-always'
@@ -152,9 +155,19 @@ assert_bites() { # LINE TEXT [OPTION]
 
 @test "the check names the line of a function that is gone" {
   copy_repository
-  change v1.1-multiconn/server.c 'static int serve(' 'static int run('
-  change v1.1-multiconn/server.c '(serve(' '(run('
-  assert_bites 2 '`serve()`'
+  change v1.1-multiconn/server.c 'accept_clients(' 'accept_some('
+  assert_bites 2 '`accept_clients()`'
+}
+
+@test "the check names a part of a program on whose change there is no word" {
+  copy_repository
+  local line
+  line=$(grep -n '^## What has changed' "$readme" | cut -d : -f 1)
+  change "$readme" '`begin_message()`' 'Another function'
+  assert_bites "$line" 'in client.c: begin_message'
+  change v1.1-multiconn/server.c 'struct endpoint self;' 'struct endpoint self = {0};'
+  change "$readme" '`main`' 'the server'
+  assert_bites "$line" 'in server.c: main'
 }
 
 @test "the check names the line of a program that is gone" {
@@ -165,7 +178,7 @@ assert_bites() { # LINE TEXT [OPTION]
 
 @test "the check names the line of an option that does not exist" {
   copy_repository
-  change "$readme" 'read `serve()`' 'then `-z`'
+  change "$readme" 'read `accept_clients()`' 'then `-z`'
   assert_bites 2 '`-z`'
 }
 

@@ -75,6 +75,8 @@ line_of() { # FILE TEXT
 
 @test "the Mermaid of the pictures is what Mermaid understands" {
   copy_stage v1.0-single
+  mkdir tests/lab
+  cp -p "$BATS_TEST_DIRNAME/lab/stages.sh" tests/lab
   cp -p "$BATS_TEST_DIRNAME"/prose* "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/setup" tests
   touch Makefile
   local picture
@@ -88,8 +90,8 @@ line_of() { # FILE TEXT
 
 @test "where a call has changed, the check names the line of the README and of each picture" {
   copy_stage v1.0-single
-  change v1.0-single/server.c 'send_all(connection, piece, size) == -1' \
-    'send_all(connection, piece, 1) == -1 || send_all(connection, piece + 1, size - 1) == -1'
+  change v1.0-single/server.c 'send_all(client->connection, piece, size) == -1' \
+    'send_all(client->connection, piece, 1) == -1 || send_all(client->connection, piece + 1, size - 1) == -1'
   run tests/trace/run --check v1.0-single
   assert_failure
   local line
@@ -114,7 +116,7 @@ line_of() { # FILE TEXT
 
 @test "a program that does not do its part is named, with what it has printed" {
   copy_stage v1.0-single
-  change v1.0-single/server.c 'serve_client(connection, &peer, line.quiet);' ';'
+  change v1.0-single/server.c 'while (serve_client(&client, line.quiet))' 'while (false)'
   run tests/trace/run --check v1.0-single
   assert_failure
   assert_line --partial 'v1.0-single: server does nothing about what comes from client: it has ended'

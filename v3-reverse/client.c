@@ -69,8 +69,9 @@ static int exchange(int connection, const struct message *message, struct messag
             return complain_about_server(errno);
     }
     answer->text_size = (size_t)(newline - answer->bytes);
-    bool has_return = message->size > message->text_size + 1; /* it ends as its message did */
-    if (has_return && answer->text_size > 0 && newline[-1] == '\r')
+    /* A "\r" belongs to the ending, unless the message began with it and ended without. */
+    bool is_text = message->bytes[0] == '\r' && message->size == message->text_size + 1;
+    if (answer->text_size > 0 && newline[-1] == '\r' && !is_text)
         answer->text_size--;
     return 0;
 }

@@ -18,7 +18,7 @@ static const char USAGE[] = "usage: as it is\n";
 static char complaint[2000];
 static unsigned complaints, usages_on_stdout, usages_on_stderr;
 
-static void fake_complain(const char *format, ...)
+static int fake_complain(const char *format, ...)
 {
     va_list arguments;
 
@@ -26,6 +26,7 @@ static void fake_complain(const char *format, ...)
     (void)vsnprintf(complaint, sizeof complaint, format, arguments);
     va_end(arguments);
     complaints++;
+    return -1;
 }
 
 static int fake_fputs(const char *text, const FILE *stream)
@@ -49,7 +50,7 @@ enum { MOST_ARGUMENTS = 12 };
 /* The programs of the stages, as their main() calls the parser. */
 static const struct {
     const char *options;
-    int operand_limit;
+    int max_extra;
     bool is_server;
 } PROGRAMS[] = {
     {"q", 0, true}, {"bq", 0, true}, {"q", 1, false}, {"q", INT_MAX, false}, {"", 0, false},
@@ -131,7 +132,7 @@ static bool check_operands(const struct meaning *meaning, const struct command_l
         for (int i = 0; i < rest; i++)
             check(line->operands[i] == meaning->operands[named + i], "they are in order");
     }
-    return is_number(port, is_server ? 0 : 1, 65535) && rest <= line->operand_limit;
+    return is_number(port, is_server ? 0 : 1, 65535) && rest <= line->max_extra;
 }
 
 /* Checks what was printed, and the status, of a program that is not to go on. */
@@ -165,7 +166,7 @@ static void try_arguments(size_t program, int argc, char *argv[])
                                 .options = PROGRAMS[program].options,
                                 .host = "host",
                                 .port = "1",
-                                .operand_limit = PROGRAMS[program].operand_limit};
+                                .max_extra = PROGRAMS[program].max_extra};
 
     complaints = usages_on_stdout = usages_on_stderr = 0;
     bool accepted = (is_server ? parse_server : parse_client)(&line, argc, argv);

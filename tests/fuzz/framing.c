@@ -108,18 +108,22 @@ static size_t size_before_too_long(const struct bytes *bytes)
  * with another implementation. */
 static void check_pieces(const struct bytes *bytes, struct cuts pieces, bool quiet)
 {
+    static struct client client;
     size_t good = size_before_too_long(bytes);
     struct bytes expected = {0};
     struct answered done = answer_messages(bytes->data, good, good == bytes->size, &expected);
-    enum outcome why = good < bytes->size ? MESSAGE_TOO_LONG : CLIENT_LEFT;
+    enum ending why = good < bytes->size ? BY_LONG_MESSAGE : BY_CLIENT;
     if (done.end)
-        why = END_RECEIVED;
+        why = BY_END;
 
     stream = (struct fuzz_input){bytes->data, bytes->size};
     cuts = pieces;
     sent.size = 0;
-    enum outcome outcome = serve_client(-1, quiet);
-    check(outcome == why, "a connection ends for the same reason, however the stream is cut");
+    client.ending = BY_CLIENT;
+    client.size = 0;
+    while (serve_client(&client, quiet))
+        continue;
+    check(client.ending == why, "a connection ends for the same reason, however the stream is cut");
     check(sent.size == expected.size, "the replies are as long, however the stream is cut");
     check(sent.size == 0 || memcmp(sent.data, expected.data, sent.size) == 0,
           "the replies are the same, however the stream is cut");

@@ -21,10 +21,9 @@ int traced_poll(struct pollfd *polled, nfds_t count, int timeout);
 ssize_t traced_recv(int fd, void *data, size_t size, int flags);
 ssize_t traced_send(int fd, const void *data, size_t size, int flags);
 ssize_t traced_read(int fd, void *data, size_t size);
-int traced_getc(FILE *stream);
+int traced_getchar(void);
 int traced_shutdown(int fd, int how);
 int traced_close(int fd);
-int traced_fclose(FILE *stream);
 int traced_fcntl(int fd, int command, int flags);
 int traced_pthread_create(pthread_t *created, const pthread_attr_t *attributes,
                           void *(*run)(void *), void *argument);
@@ -39,10 +38,9 @@ int traced_pthread_create(pthread_t *created, const pthread_attr_t *attributes,
 #define recv(...) traced_recv(__VA_ARGS__)
 #define send(...) traced_send(__VA_ARGS__)
 #define read(...) traced_read(__VA_ARGS__)
-#define getc(...) traced_getc(__VA_ARGS__)
+#define getchar(...) traced_getchar(__VA_ARGS__)
 #define shutdown(...) traced_shutdown(__VA_ARGS__)
 #define close(...) traced_close(__VA_ARGS__)
-#define fclose(...) traced_fclose(__VA_ARGS__)
 #define fcntl(...) traced_fcntl_any(__VA_ARGS__, 0, 0)
 #define traced_fcntl_any(fd, command, flags, ...) traced_fcntl(fd, command, flags)
 #define pthread_create(...) traced_pthread_create(__VA_ARGS__)

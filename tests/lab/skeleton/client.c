@@ -6,6 +6,8 @@
  * This one is yours to write. It compiles, and does nothing yet.
  *
  * The life of every TCP client: socket, connect, send, recv, close.
+ * Functions that later stages have, too: exchange(), which sends a piece and receives its echo, and
+ * receive_echo(), which receives some of it.
  *
  * Begin with the command line: parse_client() in ../common/cli.h reads it. What is printed, and
  * when, says CONTRACT.md. `make check` tells what is next.

@@ -5,6 +5,8 @@
  * This one is yours to write. It compiles, and does nothing yet.
  *
  * The life of every TCP server: socket, bind, listen, accept, recv, send, close.
+ * Functions that later stages have, too: accept_client(); serve_client(), which does one turn, from
+ * recv() to send(); close_client().
  *
  * Begin with the command line: parse_server() in ../common/cli.h reads it. What is printed, and
  * when, says CONTRACT.md. `make check` tells what is next.
