@@ -7,13 +7,12 @@
 #include "stop.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { SHORTAGE_PAUSE_MS = 100, END_MS = 500 };
-
-enum { SMALL_SEND_BUFFER = 16 * 1024, RECORD_SIZE = 2 * 1024 };
 
 bool is_only_for_now(int error)
 {
@@ -22,7 +21,7 @@ bool is_only_for_now(int error)
 
 int wait_for_events(const char *what, struct pollfd *polled, size_t count, int timeout)
 {
-    static bool starved;
+    static atomic_bool starved;
     int ready = poll(polled, (nfds_t)count, timeout);
 
     if (ready == -1 && errno != EINTR) {
@@ -59,42 +58,6 @@ int send_all(int connection, const void *data, size_t size)
         }
     }
     return 0;
-}
-
-ssize_t send_some(int connection, const void *data, size_t size)
-{
-    ssize_t sent = send(connection, data, size, 0);
-
-    if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return 0;
-    return sent;
-}
-
-void shrink_send_buffer(int connection)
-{
-    int size = SMALL_SEND_BUFFER;
-
-    (void)setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
-ssize_t send_records(int connection, const void *data, size_t size)
-{
-    const char *record = data;
-    size_t rest = size;
-
-    while (rest > 0) {
-        size_t length = rest < RECORD_SIZE ? rest : RECORD_SIZE;
-        ssize_t sent = send(connection, record, length, MSG_EOR);
-        if (sent == -1 && errno == EINVAL) /* streams know no records here: then without */
-            sent = send(connection, record, length, 0);
-        if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-            break;
-        if (sent == -1)
-            return -1;
-        record += sent;
-        rest -= (size_t)sent;
-    }
-    return (ssize_t)(size - rest);
 }
 
 /* Reads and forgets what has come. Returns whether the peer may send more. */

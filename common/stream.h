@@ -24,23 +24,6 @@ int wait_for_events(const char *what, struct pollfd *polled, size_t count, int t
  * nothing (POSIX: send()). */
 int send_all(int connection, const void *data, size_t size);
 
-/* Sends as much as the peer takes now, on a socket that does not block. Returns how much, 0 if the
- * peer takes nothing; or -1 with the errno of send(): the peer is gone (POSIX: send()). */
-ssize_t send_some(int connection, const void *data, size_t size);
-
-/* What shows that a slow peer reads at all is room for more. poll() reports room when about a third
- * of the send buffer is free, and a system may free what was received only when all of a segment,
- * or of a few that it has merged, was read. So, to tell a slow peer from one that has stopped
- * reading, keep the send buffer small with the first of these, and send with the second. */
-
-/* Makes a connection's send buffer small. The size is only a wish: where the system does not grant
- * it, progress shows later (POSIX: setsockopt(), SO_SNDBUF). */
-void shrink_send_buffer(int connection);
-
-/* Like send_some(), but in small records, which the system does not merge (POSIX: send(), MSG_EOR).
- */
-ssize_t send_records(int connection, const void *data, size_t size);
-
 /* Ends connections whose peers may still be sending. close() with unread input resets a connection,
  * and a reset destroys what the peer has not read yet (RFC 1122, 4.2.2.13; RFC 9293, 3.6.1). So:
  * ends our half of each, then reads and forgets what comes until the peers have ended theirs, for
