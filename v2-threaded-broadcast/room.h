@@ -30,8 +30,8 @@ void say_to_all(const char *message, size_t size);
 /* The guest says no more. If it leaves, it hears what was said up to now; else, what others say. */
 void stop_talking(struct guest *guest, bool leaves);
 
-/* The guest has heard the log up to `heard`; UINT64_MAX: nobody need wait for it any more. Waits for
- * more. Returns how much there is at *news, until it is heard; 0 if nothing more will come. */
+/* The guest has heard the log up to `heard`; UINT64_MAX: nobody need wait for it any more. Waits
+ * for more. Returns how much there is at *news, until it is heard; 0 if nothing more will come. */
 size_t hear(struct guest *guest, uint64_t heard, const char **news);
 
 void leave_room(struct guest *guest);
