@@ -25,7 +25,7 @@ void start_program(void);
  * (POSIX: poll(), write(), flockfile()). */
 void say(const char *format, ...);
 
-/* Makes all lines from now on wait for their readers no longer than 900 ms together: for a program
+/* Makes all lines from now on wait for their readers no longer than 400 ms together: for a program
  * that has to end soon. Safe in signal handlers and in any thread. */
 void hurry_output(void);
 

@@ -27,11 +27,15 @@ bool is_only_for_now(int error)
 int wait_for_events(const char *what, struct pollfd *polled, size_t count, int timeout)
 {
     static atomic_bool starved;
+    long long deadline = now_ms() + timeout;
     int ready;
 
-    do /* again after EINTR: a request to stop makes its own descriptor readable */
-        ready = poll(polled, (nfds_t)count, timeout);
-    while (ready == -1 && errno == EINTR);
+    /* Again after EINTR: a request to stop makes its own descriptor readable. */
+    while ((ready = poll(polled, (nfds_t)count, timeout)) == -1 && errno == EINTR) {
+        long long left = deadline - now_ms();
+        if (timeout > 0)
+            timeout = left > 0 ? (int)left : 0;
+    }
     if (ready != -1) {
         starved = false;
         return ready;

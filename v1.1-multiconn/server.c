@@ -54,6 +54,7 @@ struct server {
     struct pollfd polled[MOST_DESCRIPTORS];
     struct client clients[MOST_DESCRIPTORS];
     size_t count; /* entries in both */
+    size_t owed;  /* so many clients have something waiting */
     unsigned long accepted;
     bool starved; /* out of descriptors or memory, and said so */
     bool failed;  /* the listener is broken, and said so */
@@ -152,7 +153,7 @@ static void accept_clients(struct server *server)
 }
 
 /* Waits until somebody has something to do, for `timeout` milliseconds at most (-1: without end),
- * and gives all who have a turn. Returns whether there was anybody. */
+ * and gives all who have a turn. Returns whether there was anybody, or something waits. */
 static bool take_turns(struct server *server, int timeout, bool quiet)
 {
     /* Out of descriptors, poll() would tell of those who wait again and again. */
@@ -166,7 +167,9 @@ static bool take_turns(struct server *server, int timeout, bool quiet)
         if (server->polled[i].revents == 0)
             continue;
         left--;
+        server->owed -= client->waiting != NULL;
         if (serve_client(client, quiet)) {
+            server->owed += client->waiting != NULL;
             server->polled[i].events = client->waiting != NULL ? POLLOUT : POLLIN;
             continue;
         }
@@ -176,7 +179,7 @@ static bool take_turns(struct server *server, int timeout, bool quiet)
     }
     if (server->starved || server->polled[LISTENER].revents != 0)
         accept_clients(server);
-    return ready > 0;
+    return ready > 0 || server->owed > 0;
 }
 
 int main(int argc, char *argv[])
