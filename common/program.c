@@ -74,8 +74,8 @@ static int output_patience(void)
     return left > 0 ? (int)left : 0;
 }
 
-/* Returns whether stdout or stderr takes something. If it did not last time, it gets no time to
- * think again. */
+/* Returns whether stdout or stderr takes something. If it took nothing last time, it is not waited
+ * for. */
 static bool output_is_taken(int fd)
 {
     static atomic_bool lost[STDERR_FILENO + 1];

@@ -14,22 +14,23 @@ SOURCES  = $(COMMON)/cli.c $(COMMON)/clock.c $(COMMON)/connect.c $(COMMON)/endpo
 HEADERS  = $(SOURCES:.c=.h)
 NEEDS    = $(SOURCES) $(HEADERS) $(COMMON)/stage.mk Makefile .flags
 
-# SANITIZE=address,undefined builds with these sanitizers.
-COMPILE  = sanitize='$(SANITIZE)'; set -x; $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) \
+# SANITIZE=address,undefined builds with these sanitizers. A stage's further sources belong to both
+# of its programs.
+COMPILE  = sanitize='$(SANITIZE)'; others=$$(ls *.c | grep -vx -e server.c -e client.c); set -x; $(CC) $(STANDARD) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) \
            $${sanitize:+-fsanitize=$$sanitize -fno-omit-frame-pointer} $(LDFLAGS)
 
 all: server client
 
 server: server.c $(NEEDS)
-	@$(COMPILE) -o $@ server.c $(SOURCES) $(LDLIBS)
+	@$(COMPILE) -o $@ server.c $$others $(SOURCES) $(LDLIBS)
 
 client: client.c $(NEEDS)
-	@$(COMPILE) -o $@ client.c $(SOURCES) $(LDLIBS)
+	@$(COMPILE) -o $@ client.c $$others $(SOURCES) $(LDLIBS)
 
-# Holds the compiler and its flags, and changes only when they do: other flags build anew.
+# Holds the compiler, its flags and a sum of each file here, and changes only when one of them does.
 .flags: always
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LDLIBS)' | cmp -s - $@ || \
-	    echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LDLIBS)' > $@
+	@flags=$$(echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LDLIBS)'; cksum *.[ch]); \
+	    echo "$$flags" | cmp -s - $@ || echo "$$flags" > $@
 
 # MUTANT=name builds broken/server and broken/client with that mistake; without it, lists them.
 break:

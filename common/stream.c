@@ -7,13 +7,17 @@
 #include "stop.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SHORTAGE_PAUSE_MS = 100, END_MS = 500 };
+enum { END_MS = 500 };
 
-enum { SMALL_SEND_BUFFER = 16 * 1024, RECORD_SIZE = 2 * 1024 };
+void pause_for_shortage(void)
+{
+    (void)poll(NULL, 0, SHORTAGE_PAUSE_MS);
+}
 
 bool is_only_for_now(int error)
 {
@@ -22,19 +26,20 @@ bool is_only_for_now(int error)
 
 int wait_for_events(const char *what, struct pollfd *polled, size_t count, int timeout)
 {
-    static bool starved;
-    int ready = poll(polled, (nfds_t)count, timeout);
+    static atomic_bool starved;
+    int ready;
 
-    if (ready == -1 && errno != EINTR) {
-        if (!starved)
-            complain("%s: %s", what, strerror(errno));
-        starved = true;
-        (void)poll(NULL, 0, SHORTAGE_PAUSE_MS);
-    }
+    do /* again after EINTR: a request to stop makes its own descriptor readable */
+        ready = poll(polled, (nfds_t)count, timeout);
+    while (ready == -1 && errno == EINTR);
     if (ready != -1) {
         starved = false;
         return ready;
     }
+    if (!starved)
+        complain("%s: %s", what, strerror(errno));
+    starved = true;
+    pause_for_shortage();
     for (size_t i = 0; i < count; i++)
         polled[i].revents = 0; /* what stands there is of the call before */
     return 0;
@@ -59,42 +64,6 @@ int send_all(int connection, const void *data, size_t size)
         }
     }
     return 0;
-}
-
-ssize_t send_some(int connection, const void *data, size_t size)
-{
-    ssize_t sent = send(connection, data, size, 0);
-
-    if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return 0;
-    return sent;
-}
-
-void shrink_send_buffer(int connection)
-{
-    int size = SMALL_SEND_BUFFER;
-
-    (void)setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
-ssize_t send_records(int connection, const void *data, size_t size)
-{
-    const char *record = data;
-    size_t rest = size;
-
-    while (rest > 0) {
-        size_t length = rest < RECORD_SIZE ? rest : RECORD_SIZE;
-        ssize_t sent = send(connection, record, length, MSG_EOR);
-        if (sent == -1 && errno == EINVAL) /* streams know no records here: then without */
-            sent = send(connection, record, length, 0);
-        if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-            break;
-        if (sent == -1)
-            return -1;
-        record += sent;
-        rest -= (size_t)sent;
-    }
-    return (ssize_t)(size - rest);
 }
 
 /* Reads and forgets what has come. Returns whether the peer may send more. */
@@ -131,13 +100,4 @@ void end_gently(struct pollfd *connections, size_t count)
             }
         }
     }
-}
-
-void close_gently(int connection)
-{
-    end_gently(&(struct pollfd){.fd = connection}, 1);
-    /* EINTR leaves it open whether the descriptor is closed (POSIX: close()). Closing it again
-     * could close one that another thread was just given; a server that leaks one in such a case
-     * lives. */
-    (void)close(connection);
 }

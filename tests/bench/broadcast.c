@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEADER_SIZE = 2, LONGEST = 4096, BUFFER_SIZE = 64 * 1024 };
+enum { HEADER_SIZE = 2, LONGEST = 16 * 1024, BUFFER_SIZE = 64 * 1024 };
 
 struct listener {
     struct connection connection;

@@ -1,6 +1,6 @@
 /* load.c - puts a load on an echo server, measures what it does, and compares every byte.
  *
- *     load [-r] [-w BYTES] [-t MILLISECONDS] PORT LOAD CLIENTS SIZE [CROWD...]
+ *     load [-r] [-w BYTES] [-t MILLISECONDS] PORT LOAD CLIENTS SIZE [CROWD... | SENDERS]
  *
  * It waits until something listens on PORT of 127.0.0.1, and prints one line,
  * `RATE P50 P99 P99.9`: how many a second, and latencies in microseconds. If a byte is wrong,
@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 static const char USAGE[] =
-    "usage: load [-r] [-w BYTES] [-t MILLISECONDS] PORT LOAD CLIENTS SIZE [CROWD...]\n"
+    "usage: load [-r] [-w BYTES] [-t MILLISECONDS] PORT LOAD CLIENTS SIZE [CROWD... | SENDERS]\n"
     "LOAD, by CLIENTS at once with messages of SIZE bytes:\n"
     "  ping-pong  each says a message when the answer to its last one has come; echoes/s\n"
     "  stream     each keeps 256 KiB on their way; MB/s\n"
@@ -25,6 +25,7 @@ static const char USAGE[] =
     "  idle       ping-pong beside a CROWD of connections that each said one message; for each\n"
     "             CROWD it prints `crowd N` when so many are there, and reads a line\n"
     "  broadcast  each says a message when its last one has come back to it; deliveries/s\n"
+    "  flood      SENDERS of them say one after another without waiting; deliveries/s\n"
     "  -r         the server answers lines with their reverse\n"
     "  -w BYTES   the server says so many bytes first\n"
     "  -t MILLISECONDS  how long to measure (1000)\n";
@@ -121,6 +122,8 @@ int main(int argc, char *argv[])
         sit_beside(&result, &script, clients, crowds);
     else if (strcmp(load, "broadcast") == 0)
         broadcast(&result, &script, clients);
+    else if (strcmp(load, "flood") == 0 && *crowds != NULL)
+        flood(&result, &script, clients, read_number(*crowds, clients));
     else
         show_usage();
     double unit = strcmp(load, "stream") == 0 ? 1e6 / (double)script.size : 1;

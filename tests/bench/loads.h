@@ -23,4 +23,8 @@ void gather(struct connection *crowd, const struct script *script, size_t open, 
  * them. Counts messages that each got. */
 void broadcast(struct measurement *result, const struct script *script, size_t clients);
 
+/* `clients` connections, the first `senders` of which say messages as fast as they can, and all get
+ * all of them. Counts messages that each got. */
+void flood(struct measurement *result, const struct script *script, size_t clients, size_t senders);
+
 #endif
