@@ -460,6 +460,27 @@ refuse_each() { # COMMAND...
   run ! test -e "/proc/$pid/fd/4"
 }
 
+@test "a program that is halted stands still, and goes on when it is continued" {
+  start ticks sh -c 'while :; do echo tick; sleep 0.01; done'
+  wait_for_line "$dir/ticks.out" '^tick$'
+  halt "$pid"
+  cp "$dir/ticks.out" "$dir/before"
+  wait_a_moment 0.3
+  cmp "$dir/before" "$dir/ticks.out"
+  kill -CONT -- "-$pid"
+  has_gone_on() { ! cmp -s "$dir/before" "$dir/ticks.out"; }
+  wait_until has_gone_on
+}
+
+@test "a crowd for which there may not be enough open files is a reason to skip" {
+  ulimit -n 100
+  fake_server close
+  run start_probe many crowd 90 127.0.0.1 "$port" close
+  [ ! -e "$dir/many.steps" ]
+  start_probe some crowd 3 127.0.0.1 "$port" close
+  [ -e "$dir/some.steps" ]
+}
+
 @test "a sanitizer's report fails the test" {
   echo "ERROR: AddressSanitizer: stack-buffer-overflow" >"$dir/sanitizer.1"
   refuses check_sanitizers
