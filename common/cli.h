@@ -24,7 +24,8 @@ struct command_line {
 /* Take main's arguments in the form `server [OPTIONS] [[HOST] PORT]` (PORT 0 to 65535) or
  * `client [OPTIONS] [HOST [PORT [OPERANDS]]]` (PORT 1 to 65535). Options may stand before, between
  * and after operands, and end at `--` (POSIX: Utility Syntax Guidelines 10; getopt() would stop at
- * the first operand). They reorder argv's pointers.
+ * the first operand). They overwrite argv's pointers, argv[0]
+ * too.
  * Return true if the program is to go on. Return false when it has nothing more to do, with
  * line->status 0 after -h or --help (usage on stdout; 1, after one line on stderr, if it cannot be
  * written), and 2 after a mistake (the mistake and the usage on stderr). */

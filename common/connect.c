@@ -10,11 +10,6 @@
 
 static const char CANNOT_CONNECT[] = "client: cannot connect to";
 
-struct addrinfo *find_addresses(const char *host, const char *port)
-{
-    return look_up(CANNOT_CONNECT, host, port);
-}
-
 int try_to_connect(int connection, const struct addrinfo *address)
 {
     const struct linger reset = {.l_onoff = 1};
@@ -62,7 +57,7 @@ static int connect_to_address(const struct addrinfo *address)
 
 int connect_to(const char *host, const char *port, struct endpoint *peer)
 {
-    struct addrinfo *addresses = find_addresses(host, port);
+    struct addrinfo *addresses = look_up(CANNOT_CONNECT, host, port);
     int connection = -1;
     int error = 0;
 

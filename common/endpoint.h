@@ -29,7 +29,8 @@ void name_endpoint(const void *address, socklen_t size, struct endpoint *endpoin
  * `what`, as in "client: cannot connect to" (POSIX: getaddrinfo()). */
 struct addrinfo *look_up(const char *what, const char *host, const char *port);
 
-/* Writes the line on stderr: `what`, HOST and PORT as the user gave them, and why. */
+/* Writes such a line: `what`, the first 100 bytes of HOST and PORT as the user gave them, and why.
+ */
 void complain_about(const char *what, const char *host, const char *port, const char *why);
 
 /* Returns a socket for an address, with TCP_NODELAY, which turns Nagle's algorithm off (RFC 896;

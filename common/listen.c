@@ -3,6 +3,7 @@
 
 #include "program.h"
 #include "stop.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -11,8 +12,6 @@
 #include <unistd.h>
 
 static const char CANNOT_LISTEN[] = "server: cannot listen on";
-
-enum { RESOURCE_PAUSE_MS = 100 };
 
 /* Returns a listening socket for one address, or -1 with errno. */
 static int listen_on_address(const struct addrinfo *address)
@@ -84,18 +83,15 @@ bool accept_can_go_on(int listener, int error, bool *starved)
     return !broken;
 }
 
-void pause_for_resources(void)
+bool wait_to_accept(int listener, int error)
 {
-    (void)poll(NULL, 0, RESOURCE_PAUSE_MS);
-}
+    static bool starved;
 
-bool wait_to_accept(int listener, int error, bool *starved)
-{
-    if (!accept_can_go_on(listener, error, starved))
+    if (!accept_can_go_on(listener, error, &starved))
         return false;
-    if (*starved)
-        pause_for_resources();
+    if (starved)
+        pause_for_shortage();
     else
         (void)wait_readable(listener); /* that ends also when a stop is requested */
-    return !stop_is_requested();
+    return true;
 }

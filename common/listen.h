@@ -8,7 +8,8 @@
 
 /* Returns a socket that listens on HOST and PORT, with the longest backlog that the system gives,
  * and its name in `bound` (port 0 becomes the port that the system chose). The caller closes it.
- * Returns -1 after one line on stderr (POSIX: socket(), bind(), listen()). */
+ * Returns -1 after one line on stderr (POSIX: getaddrinfo(), socket(), bind(), listen(),
+ * getsockname()). */
 int listen_on(const char *host, const char *port, struct endpoint *bound);
 
 /* What to do after accept() has failed with `error`. Returns true if it is worth calling again: one
@@ -19,13 +20,8 @@ int listen_on(const char *host, const char *port, struct endpoint *bound);
  * ERRORS). */
 bool accept_can_go_on(int listener, int error, bool *starved);
 
-/* The same for a program that has nothing else to do meanwhile. It waits: where nobody waits, for a
- * client; and in a shortage 100 ms, in which some may become free. Returns false also when a stop
- * is requested. */
-bool wait_to_accept(int listener, int error, bool *starved);
-
-/* Lets 100 ms pass in which descriptors, memory or threads may become free, without using the
- * processor. A signal ends them early (POSIX: poll()). */
-void pause_for_resources(void);
+/* The same for a program that has nothing else to do meanwhile. It waits until a client comes, a
+ * stop is requested, or, in a shortage, SHORTAGE_PAUSE_MS have passed. */
+bool wait_to_accept(int listener, int error);
 
 #endif

@@ -19,7 +19,7 @@
 
 enum {
     OUTPUT_PATIENCE_MS = 1000, /* how long a line waits for its reader */
-    OUTPUT_HURRY_MS = 900,     /* and all lines together, in a hurry: a stop has 2 s */
+    OUTPUT_HURRY_MS = 400,     /* and all lines together, in a hurry: a stop has 2 s */
     LINE_SIZE = 1001
 };
 
@@ -56,35 +56,31 @@ void start_program(void)
     set_open_file_limit();
 }
 
-/* Written once, before is_hurried is set, and read only after it was seen. */
-static long long output_deadline;
+static atomic_int patience_ms = OUTPUT_PATIENCE_MS; /* of a line; in a hurry, of all together */
 static atomic_bool is_hurried;
 
 void hurry_output(void)
 {
-    output_deadline = now_ms() + OUTPUT_HURRY_MS;
+    atomic_store(&patience_ms, OUTPUT_HURRY_MS);
     atomic_store(&is_hurried, true);
 }
 
-/* Returns how many milliseconds a line may wait for its reader. */
-static int output_patience(void)
-{
-    long long left = atomic_load(&is_hurried) ? output_deadline - now_ms() : OUTPUT_PATIENCE_MS;
-
-    return left > 0 ? (int)left : 0;
-}
-
-/* Returns whether stdout or stderr takes something. If it did not last time, it gets no time to
- * think again. */
+/* Returns whether stdout or stderr takes something. If it took nothing last time, it is not waited
+ * for. */
 static bool output_is_taken(int fd)
 {
     static atomic_bool lost[STDERR_FILENO + 1];
     struct pollfd output = {.fd = fd, .events = POLLOUT};
     int ready;
 
-    do /* again after EINTR: the signal may be the one to stop */
-        ready = poll(&output, 1, lost[fd] ? 0 : output_patience());
-    while (ready == -1 && errno == EINTR);
+    do { /* again after EINTR: the signal may be the one to stop */
+        bool counts = atomic_load(&is_hurried);
+        long long since = now_ms();
+        ready = poll(&output, 1, lost[fd] ? 0 : atomic_load(&patience_ms));
+        int left = atomic_load(&patience_ms) - (int)(now_ms() - since);
+        if (counts)
+            atomic_store(&patience_ms, left > 0 ? left : 0);
+    } while (ready == -1 && errno == EINTR);
     lost[fd] = ready != 1;
     return ready == 1;
 }
@@ -93,7 +89,8 @@ static void write_line(int fd, const char *line, size_t size)
 {
     flockfile(stdout); /* another thread must not take the room that poll() has found */
     while (size > 0 && output_is_taken(fd)) {
-        /* A pipe that has room at all has room for PIPE_BUF bytes; more could block. */
+        /* A pipe that has room at all has room for PIPE_BUF bytes; more could block, and a
+         * terminal that nobody reads can block all the same. */
         ssize_t written = write(fd, line, size < PIPE_BUF ? size : PIPE_BUF);
         if (written == -1 && errno != EINTR)
             break; /* EPIPE: nobody will ever read it */

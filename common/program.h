@@ -21,10 +21,11 @@ void start_program(void);
 /* Prints one line of a server on stdout: what printf() prints, and a newline. A server that waits
  * for a reader that sleeps does not serve; so if nobody takes the output for a second, it is lost
  * until somebody does again. It is also lost when the reader is gone. A line of up to PIPE_BUF
- * bytes goes out in one write. Safe in any thread (POSIX: poll(), write(), flockfile()). */
+ * bytes goes out in one write; without memory, one of more than 1,000 is cut. Safe in any thread
+ * (POSIX: poll(), write(), flockfile()). */
 void say(const char *format, ...);
 
-/* Makes all lines from now on wait for their readers no longer than 900 ms together: for a program
+/* Makes all lines from now on wait for their readers no longer than 400 ms together: for a program
  * that has to end soon. Safe in signal handlers and in any thread. */
 void hurry_output(void);
 

@@ -16,7 +16,7 @@
 /* What the handler needs to reach. The time is written once, before stop_requested is set, and
  * read only after it was seen. */
 static int stop_pipe[2] = {-1, -1};
-static volatile sig_atomic_t blocking_connection = -1;
+static atomic_int blocking_connection = -1;
 static atomic_flag request_seen = ATOMIC_FLAG_INIT;
 static long long stop_request_ms;
 static atomic_bool stop_requested;
@@ -54,7 +54,7 @@ int stop_on_signals(void)
 
 void block_until_stop(int connection)
 {
-    (void)set_blocking(connection, true); /* some systems hand on that the listener does not */
+    (void)set_blocking(connection, true); /* some systems hand on O_NONBLOCK from the listener */
     blocking_connection = connection;
     if (stop_is_requested()) /* the handler has run already */
         (void)set_blocking(connection, false);
@@ -88,7 +88,8 @@ static bool wait_for(int fd, short events)
         if (left == 0)
             return false;
         if (poll(ready, 2, timeout) == -1)
-            continue; /* EINTR: a signal came, perhaps the one that asks to stop */
+            continue; /* EINTR: a signal came, perhaps the one that asks to stop; two always have
+                         room */
         if (ready[0].revents != 0)
             return true; /* also for an error: the recv() or send() that follows tells which */
         if (stopping && events == POLLIN)

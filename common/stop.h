@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 enum {
-    STOP_ECHO_MS = 500,  /* after the request: the time for echoing what has arrived, */
-    STOP_STALL_MS = 100, /* of which so long for a client that takes nothing */
+    STOP_ECHO_MS = 500, /* what has arrived may be echoed for so long after the request, */
+    STOP_STALL_MS = 100 /* and a client may take nothing for so long */
 };
 
 /* Makes SIGINT and SIGTERM a request to stop. A signal may come between any two instructions: a

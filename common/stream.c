@@ -12,7 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SHORTAGE_PAUSE_MS = 100, END_MS = 500 };
+enum { END_MS = 500 };
+
+void pause_for_shortage(void)
+{
+    (void)poll(NULL, 0, SHORTAGE_PAUSE_MS);
+}
 
 bool is_only_for_now(int error)
 {
@@ -22,18 +27,23 @@ bool is_only_for_now(int error)
 int wait_for_events(const char *what, struct pollfd *polled, size_t count, int timeout)
 {
     static atomic_bool starved;
-    int ready = poll(polled, (nfds_t)count, timeout);
+    long long deadline = now_ms() + timeout;
+    int ready;
 
-    if (ready == -1 && errno != EINTR) {
-        if (!starved)
-            complain("%s: %s", what, strerror(errno));
-        starved = true;
-        (void)poll(NULL, 0, SHORTAGE_PAUSE_MS);
+    /* Again after EINTR: a request to stop makes its own descriptor readable. */
+    while ((ready = poll(polled, (nfds_t)count, timeout)) == -1 && errno == EINTR) {
+        long long left = deadline - now_ms();
+        if (timeout > 0)
+            timeout = left > 0 ? (int)left : 0;
     }
     if (ready != -1) {
         starved = false;
         return ready;
     }
+    if (!starved)
+        complain("%s: %s", what, strerror(errno));
+    starved = true;
+    pause_for_shortage();
     for (size_t i = 0; i < count; i++)
         polled[i].revents = 0; /* what stands there is of the call before */
     return 0;
@@ -94,13 +104,4 @@ void end_gently(struct pollfd *connections, size_t count)
             }
         }
     }
-}
-
-void close_gently(int connection)
-{
-    end_gently(&(struct pollfd){.fd = connection}, 1);
-    /* EINTR leaves it open whether the descriptor is closed (POSIX: close()). Closing it again
-     * could close one that another thread was just given; a server that leaks one in such a case
-     * lives. */
-    (void)close(connection);
 }

@@ -52,7 +52,7 @@ static ssize_t receive_echo(int connection, const char *message, size_t size, FI
 
     size_t got = (size_t)received;
     if (copy != NULL)
-        (void)fwrite(echo, 1, got, copy);
+        (void)fwrite(echo, 1, got, copy);               /* exchange_stdin() asks ferror() */
     if (got <= size && memcmp(echo, message, got) == 0) /* never strcmp(): it stops at a NUL */
         return received;
     errno = EBADMSG;

@@ -31,7 +31,7 @@ enum { PIECE_SIZE = 64 * 1024 };
 
 struct client {
     int connection;
-    struct endpoint peer; /* the client's end of it, as it is shown */
+    struct endpoint peer; /* its address and port, as messages show them */
 };
 
 /* Accepts a client, and says so. Returns false, with the errno of accept(), if that fails. */
@@ -59,7 +59,7 @@ static bool serve_client(struct client *client, bool quiet)
     if (received == -1)
         return false; /* the client is gone, with a reset (ECONNRESET) for instance */
     if (received == 0)
-        return false; /* it has ended its half (FIN), and all that it sent is echoed */
+        return false; /* it has ended its half of the connection (FIN), and all it sent is echoed */
 
     size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
     /* send() may take only some of it (a short write); send_all() goes on with the rest. */
@@ -72,7 +72,7 @@ static bool serve_client(struct client *client, bool quiet)
 
 static void close_client(struct client *client)
 {
-    (void)close(client->connection); /* in good order: it resets one with input that is unread */
+    (void)close(client->connection); /* unread input would make it a reset (RST): there is none */
     say("Server closes connection to %s", client->peer.address);
 }
 
@@ -82,7 +82,6 @@ int main(int argc, char *argv[])
         .usage = USAGE, .options = "q", .host = "127.0.0.1", .port = "65432"};
     struct endpoint self;
     struct client client;
-    bool starved = false; /* out of descriptors or memory, and said so */
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
@@ -93,8 +92,8 @@ int main(int argc, char *argv[])
         return EXIT_FAILURE;
     say("Server listens on %s", self.address);
 
-    while (!accept_client(listener, &client)) /* who has waited may have left */
-        if (!wait_to_accept(listener, errno, &starved))
+    while (!accept_client(listener, &client)) /* it fails for one that has left (ECONNABORTED) */
+        if (!wait_to_accept(listener, errno))
             return EXIT_FAILURE;
     while (serve_client(&client, line.quiet))
         continue; /* one piece a turn */

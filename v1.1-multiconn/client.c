@@ -37,7 +37,7 @@ static const char USAGE[] =
     "  -q           do not show the messages\n"
     "  -h, --help   show this\n";
 
-/* As much as one recv() takes. */
+/* As much as one recv() takes. Nothing needs to be sent in pieces any more. */
 enum { PIECE_SIZE = 64 * 1024 };
 
 struct connection {
@@ -45,7 +45,7 @@ struct connection {
     int socket;                     /* -1: not open */
     const struct addrinfo *address; /* the one that it is connected to, or tries */
     bool connected;
-    char **message; /* the one on its way, with those that follow; NULL: all have come back */
+    char **message; /* the one on its way, then those to come; *message is NULL: all are back */
     size_t size, sent, received; /* of it, in bytes */
 };
 
@@ -75,11 +75,9 @@ static void close_connection(struct connection *connection, int error)
 {
     if (error != 0)
         complain("client: connection %u: %s", connection->number, explain_failure(error));
-    if (connection->socket != -1)
-        (void)close(connection->socket);
+    (void)close(connection->socket);
     connection->socket = -1;
-    if (connection->connected)
-        printf("Client closes connection %u\n", connection->number);
+    printf("Client closes connection %u\n", connection->number);
 }
 
 static void show(const char *what, const struct connection *connection)
@@ -169,7 +167,7 @@ static void go_on_connecting(struct connection *connection, bool quiet)
             (void)close(connection->socket);
         connection->socket = -1;
     }
-    close_connection(connection, error);
+    complain("client: connection %u: %s", connection->number, strerror(error));
 }
 
 /* Waits until some connections can go on, and lets them. Returns false when all are closed. */
@@ -180,13 +178,14 @@ static bool take_turns(struct connection *connections, unsigned count, bool quie
 
     for (struct connection *next = connections; next < connections + count; next++) {
         bool is_sent = next->connected && next->sent == next->size;
-        if (next->socket != -1) /* what is sent would be writable all the time */
-            polled[open++] = (struct pollfd){next->socket, is_sent ? POLLIN : POLLIN | POLLOUT, 0};
+        short events = is_sent ? POLLIN : POLLIN | POLLOUT; /* all sent: always writable */
+        if (next->socket != -1)
+            polled[open++] = (struct pollfd){.fd = next->socket, .events = events};
     }
     if (open > 0)
         (void)wait_for_events("client: cannot wait for the server", polled, open, -1);
     for (struct connection *next = connections; next < connections + count; next++) {
-        if (next->socket == -1 || polled[i++].revents == 0)
+        if (next->socket == -1 || polled[i++].revents == 0) /* a closed one has no entry */
             continue;
         if (next->connected)
             exchange(next, quiet);
@@ -209,10 +208,11 @@ int main(int argc, char *argv[])
         (line.operand_count > 0 &&
          !parse_number(&line, "NUM_CLIENTS", line.operands[0], 1, 65535, &count)))
         return line.status;
-    struct addrinfo *addresses = find_addresses(line.host, line.port);
+    char **messages = line.operand_count > 1 ? line.operands + 1 : default_messages;
+
+    struct addrinfo *addresses = look_up("client: cannot connect to", line.host, line.port);
     if (addresses == NULL)
         return EXIT_FAILURE;
-    char **messages = line.operand_count > 1 ? line.operands + 1 : default_messages;
     for (unsigned i = 0; i < count; i++) {
         connections[i] = (struct connection){
             .number = i + 1, .socket = -1, .address = addresses, .message = messages};
@@ -225,6 +225,5 @@ int main(int argc, char *argv[])
     freeaddrinfo(addresses);
 
     printf("Client echoed on %u of %u connections\n", echoed, count);
-    int result = finish_output();
-    return echoed == count ? result : EXIT_FAILURE;
+    return echoed == count ? finish_output() : EXIT_FAILURE;
 }

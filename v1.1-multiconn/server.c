@@ -5,8 +5,8 @@
  * One thread can serve many clients if it never waits for one of them: no socket blocks, and poll()
  * tells which ones have something to do.
  *
- * New since v1.0: the server stays up, and each client has its turn when it has something to do.
- * What a client does not take at once waits, and until it has gone, nothing more is read from it.
+ * New since v1.0: the server stays up until a signal stops it. What a client does not take at once
+ * is kept, and while some is kept, nothing more is read from that client.
  */
 #include "cli.h"
 #include "endpoint.h"
@@ -35,14 +35,12 @@ static const char USAGE[] =
  * TCP carries a stream of bytes and keeps no boundaries. */
 enum { PIECE_SIZE = 64 * 1024 };
 
-enum {
-    ACCEPTS_A_TURN = 64,   /* who connects without end must not keep others from being served */
-    STARVED_RETRY_MS = 100 /* out of descriptors, poll() would tell again and again of who waits */
-};
+/* Those who connect without end must not keep the others from being served. */
+enum { ACCEPTS_A_TURN = 64 };
 
 struct client {
     int connection;
-    struct endpoint peer; /* the client's end of it, as it is shown */
+    struct endpoint peer; /* its address and port, as messages show them */
     char *waiting;        /* what it has not taken yet, or NULL; freed with the client */
     size_t waiting_size;
 };
@@ -53,10 +51,10 @@ struct client {
 enum { LISTENER, STOP, FIRST_CLIENT };
 
 struct server {
-    int listener;
     struct pollfd polled[MOST_DESCRIPTORS];
     struct client clients[MOST_DESCRIPTORS];
     size_t count; /* entries in both */
+    size_t owed;  /* so many clients have something waiting */
     unsigned long accepted;
     bool starved; /* out of descriptors or memory, and said so */
     bool failed;  /* the listener is broken, and said so */
@@ -99,7 +97,7 @@ static bool send_or_keep(struct client *client, const char *data, size_t size)
         return false;
     }
     client->waiting_size = size - taken;
-    memmove(client->waiting, data + taken, client->waiting_size); /* it may have waited there */
+    memmove(client->waiting, data + taken, client->waiting_size); /* data may be what waits */
     return true;
 }
 
@@ -119,7 +117,7 @@ static bool serve_client(struct client *client, bool quiet)
     if (received == -1)
         return false; /* the client is gone, with a reset (ECONNRESET) for instance */
     if (received == 0)
-        return false; /* it has ended its half (FIN), and all that it sent is echoed */
+        return false; /* it has ended its half of the connection (FIN), and all it sent is echoed */
 
     size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
     /* send() may take only some of it (a short write); what is left goes out in another turn. */
@@ -132,7 +130,7 @@ static bool serve_client(struct client *client, bool quiet)
 
 static void close_client(struct client *client)
 {
-    (void)close(client->connection); /* in good order: it resets one with input that is unread */
+    (void)close(client->connection); /* unread input would make it a reset (RST): there is none */
     say("Server closes connection to %s", client->peer.address);
     free(client->waiting);
 }
@@ -140,10 +138,12 @@ static void close_client(struct client *client)
 /* Accepts those who wait, up to ACCEPTS_A_TURN of them. */
 static void accept_clients(struct server *server)
 {
+    int listener = server->polled[LISTENER].fd;
+
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct client *client = &server->clients[server->count];
-        if (!accept_client(server->listener, client)) {
-            server->failed = !accept_can_go_on(server->listener, errno, &server->starved);
+        if (!accept_client(listener, client)) {
+            server->failed = !accept_can_go_on(listener, errno, &server->starved);
             return;
         }
         server->polled[server->count++] =
@@ -153,21 +153,23 @@ static void accept_clients(struct server *server)
 }
 
 /* Waits until somebody has something to do, for `timeout` milliseconds at most (-1: without end),
- * and gives all who have a turn. Returns whether there was anybody. */
+ * and gives all who have a turn. Returns whether there was anybody, or something waits. */
 static bool take_turns(struct server *server, int timeout, bool quiet)
 {
-    bool starved = server->starved;
-
-    server->polled[LISTENER].fd = starved ? -1 : server->listener; /* poll() skips -1 */
+    /* Out of descriptors, poll() would tell of those who wait again and again. */
+    server->polled[LISTENER].events = server->starved ? 0 : POLLIN;
     int ready = wait_for_events("server: cannot wait for clients", server->polled, server->count,
-                                starved ? STARVED_RETRY_MS : timeout);
-    /* From the end, because the last one moves into the place of one that is closed. */
+                                server->starved ? SHORTAGE_PAUSE_MS : timeout);
+    /* From the end, because the last one moves into the place of one that is closed; and only until
+     * those who are ready were served, for the others may be thousands. */
     for (size_t i = server->count, left = (size_t)ready; left > 0 && i-- > FIRST_CLIENT;) {
         struct client *client = &server->clients[i];
         if (server->polled[i].revents == 0)
             continue;
         left--;
+        server->owed -= client->waiting != NULL;
         if (serve_client(client, quiet)) {
+            server->owed += client->waiting != NULL;
             server->polled[i].events = client->waiting != NULL ? POLLOUT : POLLIN;
             continue;
         }
@@ -175,9 +177,9 @@ static bool take_turns(struct server *server, int timeout, bool quiet)
         *client = server->clients[--server->count];
         server->polled[i] = server->polled[server->count];
     }
-    if (starved || server->polled[LISTENER].revents != 0)
+    if (server->starved || server->polled[LISTENER].revents != 0)
         accept_clients(server);
-    return ready > 0;
+    return ready > 0 || server->owed > 0;
 }
 
 int main(int argc, char *argv[])
@@ -197,16 +199,15 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
-    (void)set_blocking(listener, false); /* who was waiting may be gone before accept() */
-    server.listener = listener;
+    (void)set_blocking(listener, false); /* accept() must not wait: it would not see a stop */
+    server.polled[LISTENER].fd = listener;
     server.count = FIRST_CLIENT;
-    server.polled[LISTENER].events = POLLIN;
     say("Server listens on %s", self.address);
 
     while (!stop_is_requested() && !server.failed)
         (void)take_turns(&server, -1, line.quiet);
     (void)close(listener);
-    server.listener = server.polled[STOP].fd = -1;
+    server.polled[LISTENER].fd = server.polled[STOP].fd = -1; /* poll() skips -1 */
     server.starved = false;
     while (stop_time_left() > 0 && take_turns(&server, STOP_STALL_MS, line.quiet))
         continue; /* until all that has come is echoed */

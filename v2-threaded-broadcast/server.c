@@ -55,7 +55,7 @@ enum { STALL_MS = 1000, SEND_MS = 50, SEND_BUFFER = 256 * 1024 };
 struct client {
     struct guest guest; /* its place in the room; the first member, so that it has our address */
     int connection;
-    struct endpoint peer; /* the client's end of it, as it is shown */
+    struct endpoint peer; /* its address and port, as messages show them */
     const struct command_line *line;
     pthread_t talker;  /* the thread that receives from it, */
     atomic_bool talks; /* while this is true */
@@ -88,7 +88,7 @@ static bool serve_client(struct client *client, bool quiet)
     if (received == -1)
         return false; /* the client is gone, with a reset (ECONNRESET) for instance */
     if (received == 0)
-        return false; /* it has ended its half (FIN), and all that it sent is echoed */
+        return false; /* it has ended its half of the connection (FIN), and all it sent is echoed */
 
     size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
     /* send() may take only some of it (a short write); send_all() goes on with the rest. */
@@ -157,9 +157,9 @@ static void *hear_all(void *argument)
 }
 
 /* Lets a client in, and gives it its threads. If there is none for it, it is closed. */
-static void start_client(struct client *client, const pthread_attr_t *attributes, bool *starved)
+static void start_client(struct client *client, const pthread_attr_t *attributes)
 {
-    static bool failed; /* the last time */
+    static bool failed; /* the last time, and said so */
     const struct timeval patience = {.tv_usec = SEND_MS * 1000};
     const int buffer = SEND_BUFFER;
     bool broadcasts = client->line->broadcast; /* a thread may have closed the client meanwhile */
@@ -174,15 +174,14 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
         stop_talking(&client->guest, true);
     else if (broadcasts)
         error = pthread_create(&thread, attributes, hear_all, client);
-    if (error != 0 && !failed && !*starved)
+    if (error != 0 && !failed)
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
     failed = error != 0;
-    *starved = *starved || failed;
     if (!failed)
         return;
     (void)shutdown(client->connection, SHUT_RDWR); /* its talker, if it has one, finds that out */
     (void)hear_all(client);
-    pause_for_resources();
+    pause_for_shortage();
 }
 
 /* Makes recv() fail with EAGAIN when all that has come was received; one that waits already begins
@@ -204,7 +203,6 @@ int main(int argc, char *argv[])
     struct endpoint self;
     struct client *client = NULL; /* the next one */
     pthread_attr_t attributes;
-    bool starved = false; /* out of descriptors, memory or threads, and said so */
     unsigned long accepted = 0;
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
@@ -223,7 +221,7 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
-    (void)set_blocking(listener, false); /* who was waiting may be gone before accept() */
+    (void)set_blocking(listener, false); /* accept() must not wait: it would not see a stop */
     say("[+] Listening | IP %s Port %s\n", self.host, self.port);
 
     while (!stop_is_requested()) {
@@ -231,10 +229,10 @@ int main(int argc, char *argv[])
             client = calloc(1, sizeof *client);
         if (client != NULL && accept_client(listener, client)) {
             client->line = &line;
-            start_client(client, &attributes, &starved);
+            start_client(client, &attributes);
             client = NULL;
             accepted++;
-        } else if (!wait_to_accept(listener, errno, &starved)) {
+        } else if (!wait_to_accept(listener, errno)) {
             break;
         }
     }

@@ -3,7 +3,7 @@
  *     ./client [HOST [PORT]]        ./client localhost 7200
  *
  * New since v1.0: a dialogue. Each line of stdin is a message, and the next one is asked for when
- * its answer has come: also a line, however many recv() it takes.
+ * the answer has come, which is a line too, however many recv() it takes.
  */
 #include "cli.h"
 #include "connect.h"
@@ -22,8 +22,7 @@
 
 static const char USAGE[] =
     "usage: client [HOST [PORT]]\n"
-    "Sends each line of stdin to a reverse-echo server and shows the answer, until the line\n"
-    "is end.\n"
+    "Sends lines of stdin to a reverse-echo server and shows the answers, until a line is end.\n"
     "  HOST, PORT  the server (localhost 7200)\n"
     "  -h, --help  show this\n";
 
@@ -89,7 +88,7 @@ static bool read_message(struct message *message)
             clearerr(stdin); /* a signal came first: nothing is lost, ask again */
         else if (byte == EOF)
             break;
-        else if (++size <= sizeof message->bytes - 1)
+        else if (++size <= MESSAGE_SIZE + 1)
             message->bytes[size - 1] = (char)byte;
     }
     if (byte == EOF && (size == 0 || ferror(stdin)))

@@ -40,7 +40,7 @@ enum ending { BY_CLIENT, BY_LONG_MESSAGE, BY_END, BY_STOP };
 
 struct client {
     int connection;
-    struct endpoint peer; /* the client's end of it, as it is shown */
+    struct endpoint peer; /* its address and port, as messages show them */
     enum ending ending;
     char input[MESSAGE_SIZE + 2]; /* what is not answered yet: a message and "\r\n" have room */
     size_t size;
@@ -122,7 +122,7 @@ static bool serve_client(struct client *client, bool quiet)
     if (received == -1 && errno == EINTR)
         return true; /* a signal came first: nothing is lost, ask again */
     if (received == -1 && is_only_for_now(errno))
-        client->ending = BY_STOP; /* EAGAIN: and all that has come is answered */
+        client->ending = BY_STOP; /* EAGAIN: all that came before the stop is answered */
     if (received == -1)
         return false; /* the client is gone, with a reset (ECONNRESET) for instance */
 
@@ -139,7 +139,8 @@ static bool serve_client(struct client *client, bool quiet)
 static void close_client(struct client *client)
 {
     /* What came behind `end` is unread: close() alone could cost the client its `dne`. */
-    close_gently(client->connection);
+    end_gently(&(struct pollfd){.fd = client->connection}, 1);
+    (void)close(client->connection);
     if (client->ending == BY_LONG_MESSAGE)
         complain("server: message longer than %d bytes from %s", MESSAGE_SIZE,
                  client->peer.address);
@@ -151,8 +152,7 @@ int main(int argc, char *argv[])
 {
     struct command_line line = {.usage = USAGE, .options = "q", .host = "0.0.0.0", .port = "7200"};
     struct endpoint self;
-    static struct client client;
-    bool starved = false; /* out of descriptors or memory, and said so */
+    static struct client client; /* zero: BY_CLIENT */
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
     if (!parse_server(&line, argc, argv))
@@ -163,22 +163,19 @@ int main(int argc, char *argv[])
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
-    (void)set_blocking(listener, false); /* who was waiting may be gone before accept() */
+    (void)set_blocking(listener, false); /* accept() must not wait: it would not see a stop */
     say("Server can now receive from port %s", self.port);
 
     while (client.ending != BY_END && !stop_is_requested()) {
-        if (!accept_client(listener, &client)) {
-            if (!wait_to_accept(listener, errno, &starved))
-                break;
-            continue;
+        if (accept_client(listener, &client)) {
+            while (stop_time_left() != 0 && serve_client(&client, line.quiet))
+                continue; /* one piece a turn */
+            close_client(&client);
+        } else if (!wait_to_accept(listener, errno)) {
+            return EXIT_FAILURE;
         }
-        while (stop_time_left() != 0 && serve_client(&client, line.quiet))
-            continue; /* one piece a turn */
-        close_client(&client);
     }
     (void)close(listener);
-    if (client.ending != BY_END && !stop_is_requested())
-        return EXIT_FAILURE;
     say("Server termination called by %s", client.ending == BY_END ? "\"end\"" : "signal");
     return EXIT_SUCCESS;
 }
