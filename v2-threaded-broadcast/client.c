@@ -36,18 +36,8 @@ enum { PIECE_SIZE = 64 * 1024 };
 
 struct client {
     int connection;
-    atomic_bool input_ended; /* and from then on, the server may close */
-    atomic_bool input_failed;
-    atomic_int send_error; /* why the server can be sent nothing any more, by errno */
+    atomic_int input; /* -1 while there may be more; 0 at its end; or why send() failed, by errno */
 };
-
-/* Remembers why send() has failed, and ends the connection: the other thread, which may wait in
- * recv(), finds that out and reports it. */
-static void give_up_sending(struct client *client, int error)
-{
-    atomic_store(&client->send_error, error);
-    (void)shutdown(client->connection, SHUT_RDWR);
-}
 
 /* Returns the size of the whole lines at the beginning of a text. */
 static size_t whole_lines(const char *text, size_t size)
@@ -59,40 +49,36 @@ static size_t whole_lines(const char *text, size_t size)
 
 /* What the second thread does: sends stdin, whole lines at a time, so that others do not see a line
  * torn, and ends our half of the connection behind the last byte. It reads with read(): exit()
- * waits for a thread that holds the lock of stdin in getc(). */
+ * waits for a thread that holds the lock of stdin in getc(). Returns NULL, or not if that fails. */
 static void *send_input(void *argument)
 {
     struct client *client = argument;
     char lines[PIECE_SIZE];
     size_t size = 0;
-    ssize_t got;
+    ssize_t got = 0;
+    int error = 0;
 
-    while ((got = read(STDIN_FILENO, lines + size, sizeof lines - size)) != 0) {
+    while (error == 0 && (got = read(STDIN_FILENO, lines + size, sizeof lines - size)) != 0) {
         if (got == -1 && errno == EINTR)
             continue;
         if (got == -1) {
             complain("client: cannot read stdin: %s", strerror(errno));
-            atomic_store(&client->input_failed, true);
             break;
         }
         size += (size_t)got;
         size_t whole = whole_lines(lines, size);
         if (whole == 0 && size == sizeof lines)
             whole = size; /* a longer line goes in parts */
-        if (send_all(client->connection, lines, whole) == -1) {
-            give_up_sending(client, errno);
-            return NULL;
-        }
+        error = send_all(client->connection, lines, whole) == -1 ? errno : 0;
         size -= whole;
         memmove(lines, lines + whole, size);
     }
-    if (send_all(client->connection, lines, size) == 0) {
-        atomic_store(&client->input_ended, true);
-        (void)shutdown(client->connection, SHUT_WR); /* the server sees FIN, and we still hear it */
-    } else {
-        give_up_sending(client, errno);
-    }
-    return NULL;
+    if (error == 0 && send_all(client->connection, lines, size) == -1)
+        error = errno;
+    atomic_store(&client->input, error);
+    /* The server sees FIN, and we still hear it; or it is gone, and the other thread finds out. */
+    (void)shutdown(client->connection, error == 0 ? SHUT_WR : SHUT_RDWR);
+    return got == -1 ? client : NULL;
 }
 
 /* Shows a piece of what has come. Returns how many bytes at its end are only the beginning of a
@@ -120,28 +106,27 @@ static int receive_output(struct client *client)
             break;
         size_t size = kept + (size_t)received;
         kept = show(piece, size, true);
-        if (fflush(stdout) == EOF || ferror(stdout)) {
-            complain("client: cannot write to stdout: %s", strerror(errno));
-            return -1;
-        }
+        if (fflush(stdout) == EOF || ferror(stdout))
+            return complain("client: cannot write to stdout: %s", strerror(errno));
         memmove(piece, piece + size - kept, kept);
     }
     int error = received == -1 ? errno : ECONNRESET; /* FIN, and we have not ended our half */
+    int input = atomic_load(&client->input);
     (void)show(piece, kept, false);
     (void)fflush(stdout); /* it stands in front of what we complain about */
-    if (received == 0 && atomic_load(&client->input_ended))
+    if (received == 0 && input == 0)
         return 0;
-    int send_error = atomic_load(&client->send_error);
-    return complain_about_server(send_error != 0 ? send_error : error);
+    return complain_about_server(input > 0 ? input : error);
 }
 
 int main(int argc, char *argv[])
 {
     struct command_line line = {
         .usage = USAGE, .options = "", .host = "127.0.0.1", .port = "65432"};
-    static struct client client; /* static: the other thread may outlive main() by a moment */
+    static struct client client = {.input = -1}; /* the other thread may outlive main() */
     struct endpoint peer;
     pthread_t sender;
+    void *failed;
 
     start_program(); /* SIGPIPE is ignored: a server that is gone is an error to report */
     if (!parse_client(&line, argc, argv))
@@ -155,13 +140,11 @@ int main(int argc, char *argv[])
         complain("client: cannot start a thread: %s", strerror(error));
         return EXIT_FAILURE;
     }
-
     if (receive_output(&client) == -1) {
         (void)pthread_detach(sender); /* not joined: it may wait for stdin, and ends with us */
         return EXIT_FAILURE;
     }
-
-    (void)pthread_join(sender, NULL);
+    (void)pthread_join(sender, &failed);
     (void)close(client.connection);
-    return atomic_load(&client.input_failed) ? EXIT_FAILURE : finish_output();
+    return failed != NULL ? EXIT_FAILURE : finish_output();
 }

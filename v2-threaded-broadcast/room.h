@@ -1,7 +1,7 @@
 /* room.h - the room: what is said in it is a log, which all who are in it hear.
  *
- * The log is a ring: byte n stands at n % LOG_SIZE, until all have heard it and another one takes
- * its place. Nobody writes where somebody may still read; so nobody needs the lock to read.
+ * The log is a ring: byte n stands at n % LOG_SIZE until all have heard it. Nobody writes where
+ * somebody may still read; so nobody needs the lock to read.
  */
 #ifndef ROOM_H
 #define ROOM_H
@@ -13,30 +13,28 @@
 
 enum { LOG_SIZE = 1024 * 1024 }; /* who speaks waits, once the slowest is so far behind */
 
-/* Somebody in the room, whose lock guards all of it. */
+/* Somebody in the room. Its lock guards all of it. */
 struct guest {
-    size_t place;        /* in the table of all guests */
-    uint64_t heard;      /* it has heard the log up to here, */
-    uint64_t last;       /* and hears it up to here */
-    pthread_cond_t news; /* there is more to hear, or there will not be */
+    size_t place;         /* in the table of guests */
+    uint64_t heard, last; /* it has heard the log up to here; and hears it up to there */
+    pthread_cond_t news;  /* more was said, or nothing more will be */
 };
 
-/* Lets somebody in, who talks, and hears all that is said from now on. */
+/* Lets a guest in, who talks, and hears all that is said from now on; and out. */
 void enter_room(struct guest *guest);
+void leave_room(struct guest *guest);
 
-/* Says a message, whole, as soon as there is room for it. */
+/* Says a message, whole, as soon as there is space for it. */
 void say_to_all(const char *message, size_t size);
 
-/* The guest says no more. If it leaves, it hears what was said up to now; else, what others say. */
+/* The guest says no more. If it leaves, it hears what was said so far; if not, all that is said. */
 void stop_talking(struct guest *guest, bool leaves);
 
 /* The guest has heard the log up to `heard`; UINT64_MAX: nobody need wait for it any more. Waits
- * for more. Returns how much there is at *news, until it is heard; 0 if nothing more will come. */
+ * for more. Returns how much stands at *news until it is heard; 0 if nothing more will come. */
 size_t hear(struct guest *guest, uint64_t heard, const char **news);
 
-void leave_room(struct guest *guest);
-
-/* Tells all guests to leave, and waits until they have. */
+/* Tells each guest to go, and waits until all have left. */
 void clear_room(void (*tell)(struct guest *guest));
 
 #endif

@@ -3,8 +3,8 @@
  *
  *     ./server [-b] [-q] [[HOST] PORT]        ./server 1234 -b
  *
- * A thread may wait for its client, because the others go on: it goes round for one client, as v1.0
- * did. What threads cost is what they share: the room, in which the clients hear each other.
+ * A thread may wait for its client, because the others go on: it goes round for one, as v1.0 did.
+ * What threads cost is what they share: the room, in which the clients hear each other.
  *
  * New since v1.1: threads instead of poll(), and the welcome. With -b, a second thread for each
  * client sends what all have said.
@@ -43,13 +43,13 @@ static const char WELCOME[] = "\n\nWelcome to my server\n\n\n";
  * TCP carries a stream of bytes and keeps no boundaries. With -b, a piece is heard whole. */
 enum { PIECE_SIZE = 64 * 1024 };
 
-/* Each thread has its piece on its stack; the same again is for what it calls. The default, 8 MiB
- * on many systems, would be address space and page tables for nothing. */
+/* A thread has its piece on its stack, and what it calls takes no more; the default, 8 MiB on many
+ * systems, would be page tables for nothing. */
 enum { STACK_SIZE = 2 * PIECE_SIZE };
 
-/* With -b, a client that takes nothing for so long is dropped. send() waits for room no longer than
- * SEND_MS; then it is called again, for it wakes up only when about a third of the buffer is free.
- * The buffer has a limit, or the system keeps megabytes for a client that does not read. */
+/* With -b, a client that takes nothing for STALL_MS is dropped. A send() waits no longer than
+ * SEND_MS, and is called again: it wakes up only when about a third of its buffer is free. Without
+ * a limit, that buffer grows to megabytes. */
 enum { STALL_MS = 1000, SEND_MS = 50, SEND_BUFFER = 256 * 1024 };
 
 struct client {
@@ -104,7 +104,8 @@ static bool serve_client(struct client *client, bool quiet)
 
 static void close_client(struct client *client)
 {
-    end_gently(&(struct pollfd){.fd = client->connection}, 1); /* in a stop it may still send */
+    if (stop_is_requested()) /* it may still send; else its end was read, or it is gone */
+        end_gently(&(struct pollfd){.fd = client->connection}, 1);
     say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
         client->peer.host, client->peer.port);
     leave_room(&client->guest);
@@ -134,23 +135,22 @@ static void *hear_all(void *argument)
 {
     struct client *client = argument;
     uint64_t heard = client->guest.heard;
-    int stalled = 0; /* for so long, in milliseconds */
+    int stalled = 0; /* for so many milliseconds */
     const char *news;
     size_t size;
 
     while ((size = hear(&client->guest, heard, &news)) > 0) {
         ssize_t sent = send(client->connection, news, size, 0);
+        bool gone = sent == -1 && !is_only_for_now(errno); /* EPIPE or ECONNRESET */
         bool stopping = stop_is_requested();
-        if (sent != -1) {
-            heard += (uint64_t)sent;
-            stalled = 0;
-        } else if (!is_only_for_now(errno) || stop_time_left() == 0 ||
-                   (stalled += SEND_MS) >= (stopping ? STOP_STALL_MS : STALL_MS)) {
-            client->dropped = stalled >= STALL_MS;
-            heard = UINT64_MAX;
-            if (!stopping)
-                (void)shutdown(client->connection, SHUT_RDWR); /* its talker finds that out */
-        }
+        heard += sent == -1 ? 0 : (uint64_t)sent;
+        stalled = sent == -1 ? stalled + SEND_MS : 0;
+        if (!gone && stalled < (stopping ? STOP_STALL_MS : STALL_MS) && stop_time_left() != 0)
+            continue;
+        heard = UINT64_MAX;
+        client->dropped = !gone && !stopping;
+        if (!stopping)
+            (void)shutdown(client->connection, SHUT_RDWR); /* its talker finds that out */
     }
     close_client(client);
     return NULL;
@@ -162,28 +162,25 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     static bool failed; /* the last time, and said so */
     const struct timeval patience = {.tv_usec = SEND_MS * 1000};
     const int buffer = SEND_BUFFER;
-    bool hears = client->line->broadcast;
+    bool broadcasts = client->line->broadcast; /* a thread may have closed the client meanwhile */
     pthread_t thread;
-    int error = 0;
 
     enter_room(&client->guest); /* before the welcome: it misses nothing behind that */
     (void)send_all(client->connection, WELCOME, sizeof WELCOME - 1);
     (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (hears) {
-        (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    int error = pthread_create(&thread, attributes, talk, client);
+    if (error != 0)
+        stop_talking(&client->guest, true);
+    else if (broadcasts)
         error = pthread_create(&thread, attributes, hear_all, client);
-        hears = error == 0;
-    }
-    if (error == 0)
-        error = pthread_create(&thread, attributes, talk, client);
     if (error != 0 && !failed)
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
     failed = error != 0;
     if (!failed)
         return;
-    stop_talking(&client->guest, true);
-    if (!hears)
-        close_client(client);
+    (void)shutdown(client->connection, SHUT_RDWR); /* its talker, if it has one, finds that out */
+    (void)hear_all(client);
     pause_for_shortage();
 }
 
@@ -220,8 +217,7 @@ int main(int argc, char *argv[])
     /* The contract's lines and blank lines; listen_on() does what the last two announce. */
     say("[+] Open port %s", line.port);
     say("[+] Broadcast option: %s\n", line.broadcast ? "True" : "False");
-    say("[+] Created socket");
-    say("[+] Binding socket to port: %s\n", line.port);
+    say("[+] Created socket\n[+] Binding socket to port: %s\n", line.port);
     int listener = listen_on(line.host, line.port, &self); /* socket, bind, listen */
     if (listener == -1)
         return EXIT_FAILURE;
