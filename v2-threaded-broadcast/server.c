@@ -6,8 +6,8 @@
  * A thread may wait for its client, because the others go on: it goes round for one, as v1.0 did.
  * What threads cost is what they share: the room, in which the clients hear each other.
  *
- * New since v1.1: threads instead of poll(), and the welcome. With -b, a second thread for each
- * client sends what all have said.
+ * New since v1.0: a thread for each client, the welcome, and a stop. With -b, a second thread for
+ * each client sends what all have said.
  */
 #include "cli.h"
 #include "endpoint.h"
