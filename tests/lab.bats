@@ -256,14 +256,18 @@ All of them, also behind this one: make check-all
 # What of a stage's suite is run with a solution of an exercise: a bit of everything.
 SAMPLE='^server: (an unknown option is|too many operands|its transcript is|it tells what it does|every byte value comes|a slow reader|a client that half-closes|a client that resets the conn|SIGTERM (stops|ends)|out of desc|it can be restarted)'
 
-# Builds a copy of an exercise's stage in $dir/copy, with its solution or as it is. Sets $stage and
-# $SERVER.
-build_copy() { # EXERCISE [PATCH]
+# Makes a copy of an exercise's stage in $dir/copy, with its solution or as it is. Sets $stage.
+make_copy() { # EXERCISE [PATCH]
   stage=$(sed -n 's/^STAGE=//p' "$LAB/exercises/$1.bats")
   mkdir "$dir/copy"
   cp -pR "$root/common" "$root/$stage" "$dir/copy"
   [ -z "${2:-}" ] || (cd "$dir/copy" && patch -p1 -s -N --fuzz=0 <"$2") 2>&1
-  (cd "$dir/copy/$stage" && make -s CFLAGS='-O2 -g -Werror') >"$dir/log" 2>&1 || { cat "$dir/log"; return 1; }
+}
+
+# Builds the server of such a copy. Sets $SERVER.
+build_copy() { # EXERCISE [PATCH]
+  make_copy "$@"
+  (cd "$dir/copy/$stage" && make -s server CFLAGS='-O2 -g -Werror') >"$dir/log" 2>&1 || { cat "$dir/log"; return 1; }
   SERVER="'$dir/copy/$stage/server'"
 }
 
@@ -338,7 +342,7 @@ assert_exercise_solved() { # EXERCISE
   local solution
   for solution in "$LAB"/solutions/*.patch; do
     rm -rf "$dir/copy"
-    build_copy "$(basename "$solution" .patch)" "$solution"
+    make_copy "$(basename "$solution" .patch)" "$solution"
     cp "$root/.clang-format" "$dir/copy"
     run -0 clang-format --dry-run -Werror "$dir/copy/$stage/server.c" "$dir/copy"/common/*.[ch]
   done

@@ -166,6 +166,19 @@ signal_server() { # SIGNAL
     "read" "$STAGE/README.md, \"What happens\""
 }
 
+# Stops a program in the middle, and waits until it stands still: one that is continued before it has had the
+# processor was never stopped, and goes on waiting in the call that it waits in.
+halt() { # PID
+  kill -STOP -- "-$1"
+  wait_until stands_still "$1"
+}
+
+stands_still() { # PID
+  local state
+  if [ -r "/proc/$1/status" ]; then state=$(proc_status "$1" State); else state=$(ps -o stat= -p "$1"); fi
+  case $state in T* | t*) ;; *) false ;; esac
+}
+
 # What a ready line looks like in this stage.
 ready_regex() {
   case $STAGE in
@@ -301,6 +314,7 @@ run_server() { # ARGUMENT...
 # Runs the probe up to its end (see probe.c). Fails, explaining, when a step does.
 probe() { # ARGUMENT...
   local result=0
+  need_open_files "$@"
   printf '%s\n' "$@" >"$dir/probe.steps"
   "${probe_command[@]}" "$@" >"$dir/probe.out" 2>"$dir/probe.err" 3>&- 4>&- || result=$?
   [ "$result" -eq 0 ] || explain_probe probe
@@ -310,6 +324,7 @@ probe() { # ARGUMENT...
 start_probe() { # NAME ARGUMENT...
   local name=$1
   shift
+  need_open_files "$@"
   [ -p "$dir/$name.in" ] || mkfifo "$dir/$name.in"
   printf '%s\n' "$@" >"$dir/$name.steps"
   stdin_file=$dir/$name.in start "$name" "${probe_command[@]}" "$@"
@@ -363,6 +378,16 @@ address_of() { # NAME
 
 now_ms() {
   "$SUPPORT/bin/probe" now
+}
+
+# Skips the test where a process may not have so many files open as a crowd of the probe has connections.
+need_open_files() { # [crowd|listen-crowd N]...
+  case $1 in
+    *crowd)
+      [ "$(ulimit -H -n)" = unlimited ] || [ "$(ulimit -H -n)" -ge $(($2 + 20)) ] ||
+        skip "the limit on open files leaves no room for $2 clients"
+      ;;
+  esac
 }
 
 # Skips the test where the system has no IPv6 loopback.

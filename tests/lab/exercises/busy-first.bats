@@ -54,6 +54,7 @@ has_accepted() { # N
     cost_of_messages >"$dir/beside"
     alone=$(cat "$dir/alone") beside=$(cat "$dir/beside")
     [ "$beside" -gt $((8 * alone + 4)) ] || return 0
+    [ "$beside" -lt $((16 * alone + 50)) ] || break # nothing that the machine does makes it as much as that
     end_all_groups
     groups=()
   done
