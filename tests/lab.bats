@@ -78,8 +78,8 @@ lines_of() { # FILE...
 
 # Fails if a line of the stage's programs that was not in the ones before stands in the lab.
 assert_no_solution() { # STAGE START_FOLDER
-  lines_of "$root/$1"/*.c >"$dir/solution"
-  lines_of "$root/$2"/*.c "$root"/common/*.[ch] "$root"/tests/support/*.c >"$dir/known"
+  lines_of "$root/$1"/*.[ch] >"$dir/solution"
+  lines_of "$root/$2"/*.[ch] "$root"/common/*.[ch] "$root"/tests/support/*.c >"$dir/known"
   LC_ALL=C comm -23 "$dir/solution" "$dir/known" >"$dir/secret"
   [ "$(wc -l <"$dir/secret")" -gt 30 ]
   run grep -rF -f "$dir/secret" "$dir/lab"

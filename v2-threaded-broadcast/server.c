@@ -184,8 +184,8 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     pause_for_shortage();
 }
 
-/* Makes recv() fail with EAGAIN when all that has come was received; one that waits already begins
- * anew behind a signal (SA_RESTART). */
+/* Makes recv() fail with EAGAIN when all that has come was received. One that waits already is
+ * interrupted (EINTR), and tried again. */
 static void stop_client(struct guest *guest)
 {
     struct client *client = (struct client *)guest;
