@@ -179,7 +179,7 @@ assert_mutants_graded() { # STAGE MUTANT...
 }
 
 @test "what is basic carries at least 40 of 100 points in each suite" {
-  "$GRADE_DIR/report.py" --points "$BATS_TEST_DIRNAME"/v*.bats >"$dir/points"
+  "$GRADE_DIR/report.py" --points v1.0 v1.1 v2 v3 >"$dir/points"
   [ "$(awk '$2 > 100 && $6 > $4 * 0.4' "$dir/points" | wc -l)" -eq 4 ] ||
     explain "too many points are for details" "the sums" "$(cat "$dir/points")"
 }

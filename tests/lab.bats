@@ -174,7 +174,7 @@ assert_no_solution() { # STAGE START_FOLDER
   cp "$root"/v1.0-single/*.c v1.0-single
   cp "$root"/common/*.c common
   make -s 2>/dev/null
-  run_outside bats --filter 'both exit 0$' tests/v1.0-single.bats
+  run_outside tests/suite v1.0 --filter 'both exit 0$'
   assert_line --partial "ok 1 server and client: "
 }
 
@@ -187,32 +187,37 @@ assert_no_solution() { # STAGE START_FOLDER
       '@test "it is [fast]" { explain "it is slow" "got" "1 s"; }' '@test "it is small" { :; }' \
       '# ---- Three ----' '@test "it is red" { false; }'
   } >"$dir/lab/tests/v1.1-multiconn.bats"
+  printf '%s\n' 'load support/suite' '# ---- First ----' '@test "it is there" { :; }' \
+    '# ==== Here ====' '# ---- Last ----' '# bats test_tags=single' '@test "it is alone" { false; }' \
+    '# bats test_tags=points:10,multiconn' '@test "it is good" { :; }' >"$dir/lab/tests/every-stage.bats"
   run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_failure
-  assert_output "..!-
+  assert_output "...!-
 
+  ok     1 of   1  First
   ok     2 of   2  One
 to do    0 of   2  Two
          0 of   1  Three
+         0 of   1  Last
 
 next: it is [fast]
   it is slow
     got: 1 s
     read: LESSON.md, \"Run it\"
 
-This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
+This test alone: tests/suite v1.1-multiconn --filter '^it is .fast.\$'
 All of them, also behind this one: make check-all
-2 of 5 tests pass"
+3 of 7 tests pass"
   run_outside env SERVER="python3 'my server.py'" "$dir/lab/tests/lab/progress" v1.1-multiconn
-  assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats"
+  assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' tests/suite v1.1-multiconn --filter '^it is .fast.\$'"
   run_outside "$dir/lab/tests/lab/progress" --all v1.1-multiconn
   assert_failure
-  assert_line '..!.!'
-  assert_line '3 of 5 tests pass'
+  assert_line '...!.!.'
+  assert_line '5 of 7 tests pass'
   sed -i.old '/fast\|red/d' "$dir/lab/tests/v1.1-multiconn.bats"
   run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_success
-  assert_line '3 of 3 tests pass'
+  assert_line '5 of 5 tests pass'
 }
 
 @test "lab: a folder that is not empty is left as it is" {
@@ -285,7 +290,7 @@ assert_exercise_solved() { # EXERCISE
   run_outside SERVER="$SERVER" "$LAB/exercise" "$1"
   assert_success
   refute_line --partial 'to do '
-  run_outside SERVER="$SERVER" bats --filter "$SAMPLE" "$BATS_TEST_DIRNAME/$stage.bats"
+  run_outside SERVER="$SERVER" "$BATS_TEST_DIRNAME/suite" "$stage" --filter "$SAMPLE"
   assert_success
 }
 
