@@ -166,7 +166,8 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     pthread_t thread;
 
     enter_room(&client->guest); /* before the welcome: it misses nothing behind that */
-    (void)send_all(client->connection, WELCOME, sizeof WELCOME - 1);
+    if (send_all(client->connection, WELCOME, sizeof WELCOME - 1) == -1)
+        (void)shutdown(client->connection, SHUT_RDWR); /* without it, nothing else may come */
     (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     int error = pthread_create(&thread, attributes, talk, client);
