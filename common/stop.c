@@ -32,7 +32,7 @@ static void request_stop(int signal_number)
         ssize_t written = write(stop_pipe[1], "", 1); /* never read: all who wait for it see it */
         (void)written;                                /* the pipe is empty: it cannot fail */
         hurry_output();
-        if (blocking_connection != -1) /* SA_RESTART: recv() begins anew, and sees it */
+        if (blocking_connection != -1) /* a recv() fails with EINTR, and the next one sees it */
             (void)set_blocking(blocking_connection, false);
     }
     errno = saved_errno;
@@ -40,9 +40,7 @@ static void request_stop(int signal_number)
 
 int stop_on_signals(void)
 {
-    /* SA_RESTART: a signal must not cost a line that is just being printed. poll() is interrupted
-     * all the same. */
-    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = request_stop}; /* without SA_RESTART: it interrupts */
 
     (void)sigemptyset(&action.sa_mask);
     if (pipe(stop_pipe) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&

@@ -95,6 +95,7 @@ assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
   put_load -r -- ping-pong 1 64 && assert_measured
   serve v2-threaded-broadcast/server -b -q 127.0.0.1
   put_load -w 25 -- broadcast 10 64 && assert_measured
+  put_load -w 25 -- flood 10 1024 3 && assert_measured
 }
 
 @test "an altered byte makes every load void" {
@@ -114,9 +115,14 @@ assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
   assert_void alter 'client 0 got message [0-9]+ of client 0 altered' broadcast 1 64
 }
 
+@test "an altered byte of a flood makes the run void" {
+  assert_void alter 'a client got byte [0-9]+ of client 0 altered' flood 1 65536 1
+}
+
 @test "a broadcast that one does not get makes the run void" {
   # Each client hears itself alone: the messages of the others are missing.
   assert_void none 'messages do not come: 0 of 2 clients wait for their own' broadcast 2 64
+  assert_void none 'messages do not come: a client has not heard all' flood 2 64 1
 }
 
 @test "a byte that is lost makes the run void" {
@@ -151,7 +157,8 @@ assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
 
 @test "the load generator refuses a wrong command line" {
   port=1
-  for wrong in "ping-pong 0 64" "ping-pong 1 0" "ping-pong 1" "dance 1 64" "stream 1x 64"; do
+  for wrong in "ping-pong 0 64" "ping-pong 1 0" "ping-pong 1" "dance 1 64" "stream 1x 64" \
+    "flood 2 64" "flood 2 64 3"; do
     # shellcheck disable=SC2086 # words
     put_load -- $wrong
     assert_failure 2

@@ -52,7 +52,7 @@ grade() { # STAGE [NAME=VALUE...]
 # Hands in a stage as it is.
 hand_in() { # NAME STAGE
   mkdir -p "$class/$1"
-  cp "$ROOT/$2/server.c" "$ROOT/$2/client.c" "$class/$1"
+  cp "$ROOT/$2"/*.[ch] "$class/$1"
   cp -R "$ROOT/common" "$class/$1"
 }
 
@@ -62,7 +62,7 @@ hand_in_lab() { # NAME STAGE [PART...]
   shift 2
   if [ ! -d "$lab" ]; then
     make -s -C "$ROOT" lab STAGE="$stage" DIR="$lab"
-    cp "$ROOT/$stage"/*.c "$lab/$stage"
+    cp "$ROOT/$stage"/*.[ch] "$lab/$stage"
     cp "$ROOT"/common/*.c "$lab/common"
     echo 'not for this machine' >"$lab/$stage/server" # as a student's machine built it
   fi
@@ -179,7 +179,7 @@ assert_mutants_graded() { # STAGE MUTANT...
 }
 
 @test "what is basic carries at least 40 of 100 points in each suite" {
-  "$GRADE_DIR/report.py" --points "$BATS_TEST_DIRNAME"/v*.bats >"$dir/points"
+  "$GRADE_DIR/report.py" --points v1.0 v1.1 v2 v3 >"$dir/points"
   [ "$(awk '$2 > 100 && $6 > $4 * 0.4' "$dir/points" | wc -l)" -eq 4 ] ||
     explain "too many points are for details" "the sums" "$(cat "$dir/points")"
 }

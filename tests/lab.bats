@@ -78,8 +78,8 @@ lines_of() { # FILE...
 
 # Fails if a line of the stage's programs that was not in the ones before stands in the lab.
 assert_no_solution() { # STAGE START_FOLDER
-  lines_of "$root/$1"/*.c >"$dir/solution"
-  lines_of "$root/$2"/*.c "$root"/common/*.[ch] "$root"/tests/support/*.c >"$dir/known"
+  lines_of "$root/$1"/*.[ch] >"$dir/solution"
+  lines_of "$root/$2"/*.[ch] "$root"/common/*.[ch] "$root"/tests/support/*.c >"$dir/known"
   LC_ALL=C comm -23 "$dir/solution" "$dir/known" >"$dir/secret"
   [ "$(wc -l <"$dir/secret")" -gt 30 ]
   run grep -rF -f "$dir/secret" "$dir/lab"
@@ -167,14 +167,14 @@ assert_no_solution() { # STAGE START_FOLDER
   cd "$dir/my lab"
   run_outside make check
   assert_failure
-  assert_line --regexp '^to do +0 of +[0-9]+  The command line of the server$'
-  assert_line 'next: server: -h prints the usage on stdout and exits 0'
-  assert_line --partial 'it usually means: help that was asked for goes to stdout'
+  assert_line --regexp '^to do +0 of +[0-9]+  The server gets ready$'
+  assert_line 'next: server: port 0 lets the system choose, and the ready line shows the port'
+  assert_line --partial 'it usually means: its first socket calls failed, or it ends without serving'
   assert_line --regexp '^0 of [0-9]+ tests pass$'
   cp "$root"/v1.0-single/*.c v1.0-single
   cp "$root"/common/*.c common
   make -s 2>/dev/null
-  run_outside bats --filter 'both exit 0$' tests/v1.0-single.bats
+  run_outside tests/suite v1.0 --filter 'both exit 0$'
   assert_line --partial "ok 1 server and client: "
 }
 
@@ -187,32 +187,37 @@ assert_no_solution() { # STAGE START_FOLDER
       '@test "it is [fast]" { explain "it is slow" "got" "1 s"; }' '@test "it is small" { :; }' \
       '# ---- Three ----' '@test "it is red" { false; }'
   } >"$dir/lab/tests/v1.1-multiconn.bats"
+  printf '%s\n' 'load support/suite' '# ---- First ----' '@test "it is there" { :; }' \
+    '# ==== Here ====' '# ---- Last ----' '# bats test_tags=single' '@test "it is alone" { false; }' \
+    '# bats test_tags=points:10,multiconn' '@test "it is good" { :; }' >"$dir/lab/tests/every-stage.bats"
   run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_failure
-  assert_output "..!-
+  assert_output "...!-
 
+  ok     1 of   1  First
   ok     2 of   2  One
 to do    0 of   2  Two
          0 of   1  Three
+         0 of   1  Last
 
 next: it is [fast]
   it is slow
     got: 1 s
     read: LESSON.md, \"Run it\"
 
-This test alone: bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats
+This test alone: tests/suite v1.1-multiconn --filter '^it is .fast.\$'
 All of them, also behind this one: make check-all
-2 of 5 tests pass"
+3 of 7 tests pass"
   run_outside env SERVER="python3 'my server.py'" "$dir/lab/tests/lab/progress" v1.1-multiconn
-  assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' bats --filter '^it is .fast.\$' tests/v1.1-multiconn.bats"
+  assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' tests/suite v1.1-multiconn --filter '^it is .fast.\$'"
   run_outside "$dir/lab/tests/lab/progress" --all v1.1-multiconn
   assert_failure
-  assert_line '..!.!'
-  assert_line '3 of 5 tests pass'
+  assert_line '...!.!.'
+  assert_line '5 of 7 tests pass'
   sed -i.old '/fast\|red/d' "$dir/lab/tests/v1.1-multiconn.bats"
   run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_success
-  assert_line '3 of 3 tests pass'
+  assert_line '5 of 5 tests pass'
 }
 
 @test "lab: a folder that is not empty is left as it is" {
@@ -285,7 +290,7 @@ assert_exercise_solved() { # EXERCISE
   run_outside SERVER="$SERVER" "$LAB/exercise" "$1"
   assert_success
   refute_line --partial 'to do '
-  run_outside SERVER="$SERVER" bats --filter "$SAMPLE" "$BATS_TEST_DIRNAME/$stage.bats"
+  run_outside SERVER="$SERVER" "$BATS_TEST_DIRNAME/suite" "$stage" --filter "$SAMPLE"
   assert_success
 }
 

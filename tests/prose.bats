@@ -168,6 +168,8 @@ assert_bites() { # LINE TEXT [OPTION]
   change v1.1-multiconn/server.c 'struct endpoint self;' 'struct endpoint self = {0};'
   change "$readme" '`main`' 'the server'
   assert_bites "$line" 'in server.c: main'
+  echo >v1.1-multiconn/table.h
+  assert_bites "$line" 'a file that is new: table.h'
 }
 
 @test "the check names the line of a program that is gone" {

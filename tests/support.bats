@@ -754,7 +754,7 @@ fake_manager() { # NAME
 # Makes $dir/tests, which holds tests/check and what it needs. Suites come on top.
 make_suites_folder() {
   mkdir -p "$dir/tests/support"
-  cp "$BATS_TEST_DIRNAME/check" "$dir/tests/"
+  cp "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/suite" "$dir/tests/"
   cp "$SUPPORT/bats.sh" "$dir/tests/support/"
   printf 'all:\n' >"$dir/tests/support/Makefile"
 }

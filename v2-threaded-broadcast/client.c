@@ -5,8 +5,8 @@
  * Somebody who types must see what others say meanwhile. One thread waits for stdin, the other for
  * the server.
  *
- * New since v1.1: two threads instead of poll(). The bytes of others reach a terminal, so they are
- * made harmless on the way.
+ * New since v1.0: two threads, one for each direction. The bytes of others reach a terminal, so
+ * they are made harmless on the way.
  */
 #include "cli.h"
 #include "connect.h"

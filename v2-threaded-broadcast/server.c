@@ -6,8 +6,8 @@
  * A thread may wait for its client, because the others go on: it goes round for one, as v1.0 did.
  * What threads cost is what they share: the room, in which the clients hear each other.
  *
- * New since v1.1: threads instead of poll(), and the welcome. With -b, a second thread for each
- * client sends what all have said.
+ * New since v1.0: a thread for each client, the welcome, and a stop. With -b, a second thread for
+ * each client sends what all have said.
  */
 #include "cli.h"
 #include "endpoint.h"
@@ -184,8 +184,8 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     pause_for_shortage();
 }
 
-/* Makes recv() fail with EAGAIN when all that has come was received; one that waits already begins
- * anew behind a signal (SA_RESTART). */
+/* Makes recv() fail with EAGAIN when all that has come was received. One that waits already is
+ * interrupted (EINTR), and tried again. */
 static void stop_client(struct guest *guest)
 {
     struct client *client = (struct client *)guest;

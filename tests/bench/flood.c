@@ -23,11 +23,11 @@ struct flood {
     struct connection *connections; /* `received` is the place in the log, behind the welcome */
     struct pollfd *polled;
     size_t count, senders;
-    char *log;                                            /* what was heard, as a ring */
-    unsigned long long first;                             /* the end of it */
-    unsigned long long heard[MOST_SENDERS];               /* of each sender, in the log */
+    char *log;                                              /* what was heard, as a ring */
+    unsigned long long first;                               /* the end of it */
+    unsigned long long heard[MOST_SENDERS];                 /* of each sender, in the log */
     char said[MOST_SENDERS][BUFFER_SIZE + PERIOD + STRIDE]; /* what each says, over and over */
-    size_t unmeasured;                                    /* bytes that are no whole message yet */
+    size_t unmeasured; /* bytes that are no whole message yet */
     struct measurement *result;
 };
 
@@ -103,8 +103,7 @@ static void speak(struct flood *flood, size_t self)
 
     for (;;) {
         size_t size = flood->script->size - (size_t)(connection->sent % flood->script->size);
-        ssize_t sent =
-            send(connection->fd, flood->said[self] + connection->sent % PERIOD, size, 0);
+        ssize_t sent = send(connection->fd, flood->said[self] + connection->sent % PERIOD, size, 0);
         if (sent == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return;
         if (sent == -1 && errno != EINTR)
@@ -130,7 +129,7 @@ static bool one_waits(const struct flood *flood)
 static void take_turns(struct flood *flood)
 {
     if (poll(flood->polled, flood->count, PATIENCE_MS) == 0)
-        give_up("messages do not come");
+        give_up("messages do not come: a client has not heard all");
     for (size_t i = 0; i < flood->count; i++) {
         if ((flood->polled[i].revents & ~POLLOUT) != 0)
             receive(flood, i);

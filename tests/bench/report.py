@@ -9,7 +9,7 @@ FLOORS = {"event loop": "floor: poll", "threads": "floor: threads", "processes":
           "one client": "floor: threads", "broadcast": "floor: broadcast"}
 
 UNITS = {"ping-pong": "echoes/s", "stream": "MB/s", "churn": "connections/s",
-         "idle": "echoes/s", "broadcast": "deliveries/s", "memory": "KiB"}
+         "idle": "echoes/s", "broadcast": "deliveries/s", "flood": "deliveries/s", "memory": "KiB"}
 
 
 class Summary:
@@ -84,7 +84,7 @@ def table_of(load, summaries):
             lines.append("  %-20s void: %s" % (name, summary.voids[0]))
             continue
         spread = "-" if summary.spread() is None else "±%.0f%%" % (100 * summary.spread())
-        latencies = ["-"] * 3 if load.name == "stream" else [show(p) for p in summary.latencies]
+        latencies = ["-"] * 3 if load.name in ("stream", "flood") else [show(p) for p in summary.latencies]
         each = ""
         if summary.kib_each() is not None:
             each = "%14s (%d)" % (show(summary.kib_each(), 1), max(summary.memory))
@@ -97,7 +97,7 @@ def table_of(load, summaries):
 
 
 # What our stages are to show: this server, at least so much of that one, or of all peers of its
-# kind (None), under these loads, from so many clients on.
+# kind (None), under these loads, from so many clients on, with messages up to such a size.
 GOALS = [
     ("v1.1-multiconn", 0.95, "floor: poll", ("ping-pong", "stream", "idle"), 1),
     ("v1.1-multiconn", 0.9, "floor: poll", ("churn",), 1),
@@ -107,6 +107,10 @@ GOALS = [
     ("v2-threaded", 0.9, "floor: threads", ("churn",), 1),
     ("v2-threaded", 0.9, "floor: with welcome", ("churn",), 1),
     ("v2-threaded", 1, None, ("ping-pong", "stream", "churn", "idle"), 10),
+    ("v2-threaded -b", 1.5, "floor: broadcast", ("broadcast",), 10, 1024),
+    ("v2-threaded -b", 1, "floor: broadcast", ("broadcast",), 10),
+    ("v2-threaded -b", 0.8, "floor: broadcast", ("broadcast",), 1),
+    ("v2-threaded -b", 0.9, "floor: broadcast", ("flood",), 1),
     ("v3-reverse", 0.9, "v1.0-single", ("ping-pong",), 1)]
 
 
@@ -120,11 +124,12 @@ def decided(ratio, limit):
 def goals_of(summaries):
     """A line for each goal, which begins with yes or NO, and tells where it is nearest."""
     lines = ["", "Goals, and the least ratio"]
-    for name, limit, other, loads, clients in GOALS:
+    for name, limit, other, loads, clients, *size in GOALS:
         ratios = []
         for mine in summaries:
             if (mine.server.name != name or mine.load.name not in loads
-                    or mine.load.clients < clients):
+                    or mine.load.clients < clients
+                    or any(mine.load.size > most for most in size)):
                 continue
             for theirs in summaries:
                 is_rival = (theirs.server.name == other if other else
@@ -133,10 +138,11 @@ def goals_of(summaries):
                 if is_rival and mine.ratio_to(theirs) is not None:
                     ratios.append((mine.ratio_to(theirs), theirs.server.name, mine.load))
         for ratio, rival, load in sorted(ratios, key=lambda each: each[0])[:1]:
-            lines.append("  %-3s  %s at least %.2f of %s in %s%s: %s (%s%s)" % (
+            lines.append("  %-3s  %s at least %.2f of %s in %s%s%s: %s (%s%s)" % (
                 "yes" if ratio >= limit else "NO", name, limit, other or "each peer of its kind",
                 " and ".join(", ".join(loads).rsplit(", ", 1)),
-                " from %d clients on" % clients if clients > 1 else "", decided(ratio, limit),
+                " from %d clients on" % clients if clients > 1 else "",
+                " with messages up to %d bytes" % size[0] if size else "", decided(ratio, limit),
                 "" if other else rival + ", ", describe(load)))
     return lines
 
@@ -155,8 +161,9 @@ def write_csv(path, summaries):
                           "" if ratio is None else round(ratio, 3), *each.latencies]
             else:
                 values = [""] * 7
-            rows.writerow([each.load.name, each.load.clients, *head, UNITS[each.load.name],
-                           *values, len(each.good), len(each.voids)])
+            name = each.load.name + ("-%d" % each.load.senders if each.load.senders else "")
+            rows.writerow([name, each.load.clients, *head, UNITS[each.load.name], *values,
+                           len(each.good), len(each.voids)])
             for crowd, kib in each.memory.items():
                 rows.writerow(["memory", crowd, *head, UNITS["memory"], median(kib), min(kib),
                                max(kib), "", "", "", "", len(each.good), 0])

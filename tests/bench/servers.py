@@ -19,15 +19,22 @@ FILES = 12000  # enough for many
 WELCOME_FLOOR = "floor: with welcome"
 EVENT_FLOOR = "floor: epoll" if platform.system() == "Linux" else "floor: kqueue"
 
-# A load. The crowds stand beside it, one after another, until all of the last are there.
-Load = namedtuple("Load", "name clients size crowds", defaults=((),))
-LOADS = [Load("ping-pong", clients, 64) for clients in (1, 10, 100, 1000)] + [
+# A load. The crowds stand beside it, one after another, until all of the last are there. Of a flood,
+# so many clients send.
+Load = namedtuple("Load", "name clients size crowds senders", defaults=((), None))
+ECHO_LOADS = [Load("ping-pong", clients, 64) for clients in (1, 10, 100, 1000)] + [
     Load("ping-pong", 10, 16384), Load("stream", 1, 65536), Load("stream", 10, 65536),
-    Load("churn", 10, 64), Load("idle", 100, 64, (10, 100, 1000, MANY)),
-    Load("broadcast", 10, 64), Load("broadcast", 100, 64)]
+    Load("churn", 10, 64), Load("idle", 100, 64, (10, 100, 1000, MANY))]
+# Who comes and goes is alone with each word: others would be heard, too.
+BROADCAST_LOADS = [Load("broadcast", clients, size) for clients in (2, 10, 100)
+                   for size in (64, 1024, 16384)] + [
+    Load("flood", clients, size, (), senders) for clients, senders in ((10, 1), (10, 10), (100, 3))
+    for size in (1024, 65536)] + [Load("churn", 1, 64)]
+LOADS = ECHO_LOADS + BROADCAST_LOADS
 QUICK_LOADS = [
     Load("ping-pong", 1, 64), Load("ping-pong", 10, 64), Load("stream", 1, 65536),
-    Load("churn", 4, 64), Load("idle", 10, 64, (10, 100)), Load("broadcast", 10, 64)]
+    Load("churn", 4, 64), Load("idle", 10, 64, (10, 100)), Load("broadcast", 10, 64),
+    Load("flood", 10, 1024, (), 1)]
 
 
 def say(text):
@@ -128,12 +135,13 @@ def find_peers(work):
 def takes(server, load):
     """Whether this load is one for this server."""
     return (load.clients <= server.clients
-            and (load.name == "broadcast") == (server.kind == "broadcast")
+            and (load in BROADCAST_LOADS) == (server.kind == "broadcast")
             and (load.name != "idle" or server.crowd > 0)
             and load.name not in server.spared)
 
 
 def describe(load):
     crowd = " beside %d idle ones" % load.crowds[-1] if load.crowds else ""
-    return "%s, %d client%s%s, %d bytes" % (load.name, load.clients, "s"[:load.clients != 1],
-                                            crowd, load.size)
+    senders = "%d of " % load.senders if load.senders else ""
+    return "%s, %s%d client%s%s, %d bytes" % (load.name, senders, load.clients,
+                                              "s"[:load.clients != 1], crowd, load.size)

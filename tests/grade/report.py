@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Turns what a suite printed about a submission into reports.
 
-  report.py SUITE FOUND NAME OUT   FOUND holds built, tap, build.log, note, as tests/grade/inside leaves
+  report.py STAGE FOUND NAME OUT   FOUND holds built, tap, build.log, note, as tests/grade/inside leaves
                                    them; writes report.txt, junit.xml and results.json into OUT, and
                                    prints a line of the table
                                    TESTS, from the environment: the tests that count
   report.py --csv RESULTS          prints grades.csv for all folders in RESULTS
   report.py --classroom GRADED     prints what GitHub Classroom's reporter takes, for a folder in RESULTS
-  report.py --points SUITE...      prints the sum of points of each suite
+  report.py --points STAGE...      prints the sum of points of each stage's tests
 
 A test is worth what its tag says (`# bats test_tags=points:10`), or 1. One that was skipped on this
 machine counts neither way.
@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -26,19 +27,12 @@ LONGEST = 6000  # characters of what one test prints
 NOT_RUN = "This test was not run"
 
 
-def read_tests(suite):
-    """The tests of a suite in its order: name -> points."""
-    tests, points = {}, 1
-    for line in pathlib.Path(suite).read_text(encoding="utf-8").splitlines():
-        tags = re.match(r"# bats test_tags=.*\bpoints:(\d+)", line)
-        test = re.match(r'@test "(.*)" \{$', line)
-        if tags:
-            points = int(tags.group(1))
-        if test and re.search(os.environ.get("TESTS", ""), test.group(1)):
-            tests[test.group(1)] = points
-        if test:
-            points = 1
-    return tests
+def read_tests(stage):
+    """The tests of a stage, the basic ones first: name -> points."""
+    suite = pathlib.Path(__file__).resolve().parent.parent / "suite"
+    listed = subprocess.run([suite, "--list", stage], check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+    tests = [line.split("\t") for line in listed.splitlines()]
+    return {name: int(points) for _, points, _, name in tests if re.search(os.environ.get("TESTS", ""), name)}
 
 
 def printable(text):
@@ -105,12 +99,12 @@ def not_run(name, found):
     return text + ("\n%s:\n%s" % build_said(log) if log else "")
 
 
-def judge(suite, found):
+def judge(stage, found):
     """All tests: (name, points, outcome, seconds, explanation)."""
-    tests, results = read_tests(suite), read_tap(found / "tap")
+    tests, results = read_tests(stage), read_tap(found / "tap")
     unknown = set(results) - set(tests)
     if unknown:
-        sys.exit("report.py: not in %s: %s" % (suite, unknown))
+        sys.exit("report.py: no tests of %s: %s" % (stage, unknown))
     facts = (read_text(found / "built").split(), read_text(found / "build.log"), read_text(found / "note", 500).strip())
     verdicts = []
     for name, points in tests.items():
@@ -183,10 +177,10 @@ def write_gradescope(path, name, stage, verdicts, score, most):
     }, indent=1), encoding="utf-8")
 
 
-def report(suite, found, name, out):
+def report(stage, found, name, out):
     """All reports of one submission, and its line of the table."""
-    found, out, stage = pathlib.Path(found), pathlib.Path(out), pathlib.Path(suite).stem
-    verdicts, log, note = judge(suite, found)
+    found, out = pathlib.Path(found), pathlib.Path(out)
+    verdicts, log, note = judge(stage, found)
     counted = [v for v in verdicts if v[2] != "skipped"]
     score = sum(points for _, points, outcome, _, _ in counted if outcome == "passed")
     most = sum(v[1] for v in counted)
@@ -227,11 +221,11 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["--classroom"]:
         write_classroom(sys.argv[2])
     elif sys.argv[1:2] == ["--points"]:
-        for file in sys.argv[2:]:
-            values = read_tests(file).values()
+        for stage in sys.argv[2:]:
+            values = read_tests(stage).values()
             basic = sum(points for points in values if points > 1)
             print("%s: %d tests, %d points, %d of them for what is basic" % (
-                pathlib.Path(file).stem, len(values), sum(values), basic))
+                stage, len(values), sum(values), basic))
     elif len(sys.argv) == 5:
         report(*sys.argv[1:])
     else:

@@ -1,6 +1,10 @@
 # progress.awk - sums up what bats --tap has printed, by the groups of a suite; see tests/lab/progress.
 #
-#   awk -v suite=SUITE -f progress.awk SUITE last.tap
+#   awk -v suite=COMMAND -f progress.awk TESTS last.tap
+#
+# TESTS has the number of its group, the name and the title of each test, with tabs between. COMMAND runs them.
+
+BEGIN { FS = "\t" }
 
 # A regular expression that matches a name; what has a meaning in one is matched by any character.
 function as_regex(name) {
@@ -15,13 +19,10 @@ function assignment(name, value) {
   return value == "" ? "" : name "='" value "' "
 }
 
-# The suite: its groups and their tests. Group 0 is what stands in front of the first title.
-FNR == NR && /^# ---- .* ----$/ { title[++groups] = substr($0, 8, length($0) - 12) }
-FNR == NR && /^@test "/ { size[groups + 0]++; tests++ }
-FNR == NR { next }
+FNR == NR { groups = $1; title[groups] = $3; size[groups]++; tests++; next }
 
 # What bats has printed: a line for each test, then its explanation.
-/^group / { group = $2 }
+/^group / { group = substr($0, 7) }
 /^(ok|not ok) / { explains = 0 }
 /^ok / && !/# skip a test before it has failed$/ {
   passed[group]++
@@ -40,14 +41,13 @@ explains && /^#/ && !/^# *[(]?(in test file|from function) |^#   `/ {
 }
 
 END {
-  for (i = 0; i <= groups; i++)
-    if (size[i] > 0)
-      printf "%s %3d of %3d  %s\n", failed[i] ? "to do " : passed[i] == size[i] ? "  ok  " : "      ",
-        passed[i], size[i], i ? title[i] : "Tests"
+  for (i = 1; i <= groups; i++)
+    printf "%s %3d of %3d  %s\n", failed[i] ? "to do " : passed[i] == size[i] ? "  ok  " : "      ",
+      passed[i], size[i], title[i] ? title[i] : "Tests"
   if (next_test != "") {
     sub(/^not ok [0-9]+ /, "", next_test)
-    printf "\nnext: %s\n%s\nThis test alone: %sbats --filter '%s' %s\nAll of them, also behind this one: make check-all\n", next_test, explanation,
-      assignment("SERVER") assignment("CLIENT"), as_regex(next_test), suite
+    printf "\nnext: %s\n%s\nThis test alone: %s%s --filter '%s'\nAll of them, also behind this one: make check-all\n",
+      next_test, explanation, assignment("SERVER") assignment("CLIENT"), suite, as_regex(next_test)
   }
   printf "%d of %d tests pass", all_passed, tests
   if (skipped) printf ", %d of them skipped on this machine", skipped

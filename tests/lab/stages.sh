@@ -21,6 +21,13 @@ stage_named() { # NAME
   return 1
 }
 
+# Prints the source files of stages, server.c and client.c first, then those that only some of them have.
+sources_of() { # STAGE...
+  echo server.c
+  echo client.c
+  for stage; do (cd "$root/$stage" && ls ./*.[ch]); done | sed 's,^\./,,' | sort -u | grep -vx -e server.c -e client.c
+}
+
 # Prints the folder of the stage that a stage grew out of, as its server.c says at the top; nothing
 # for the first one.
 stage_before() { # STAGE

@@ -120,6 +120,8 @@ int traced_setsockopt(int fd, int level, int name, const void *value, socklen_t 
         (void)fputs(", SOL_SOCKET, SO_REUSEADDR", file);
     else if (level == SOL_SOCKET && name == SO_SNDBUF)
         (void)fputs(", SOL_SOCKET, SO_SNDBUF", file);
+    else if (level == SOL_SOCKET && name == SO_SNDTIMEO)
+        (void)fputs(", SOL_SOCKET, SO_SNDTIMEO", file);
     else if (level == SOL_SOCKET && name == SO_OOBINLINE)
         (void)fputs(", SOL_SOCKET, SO_OOBINLINE", file);
     else if (level == IPPROTO_TCP && name == TCP_NODELAY)

@@ -3,6 +3,7 @@
 An event is a call that has returned, told in the same words on every machine and in every run: a
 descriptor is called by what it is (listener, c1, stdin); ports, addresses and times are left out.
 """
+import itertools
 import re
 
 LINE = re.compile(r"^([\d.]+) (\w+)\((.*)\)\s+= (-?(?:0x)?[0-9a-f]+)(.*?)(?: <([\d.]+)>)?$")
@@ -155,7 +156,8 @@ class Reader:
         elif name in ("send", "recv", "read"):
             return self.describe_traffic(event, name, arguments, result, error)
         elif name == "setsockopt":
-            return "setsockopt(%s, %s)" % (NAME, words[2])
+            option = re.sub("_(OLD|NEW)$", "", words[2])  # how long a time is, which strace tells
+            return "setsockopt(%s, %s)" % (NAME, option)
         elif name == "fcntl":
             if words[1] != "F_SETFL" or ("O_NONBLOCK" in words[2]) == file.nonblocking:
                 return None
@@ -224,13 +226,21 @@ def read_calls(play):
         (event for reader in readers.values() for event in reader.events),
         key=lambda event: (event.step, event.call.end),
     )
+    lanes = [lane for name in order for lane in readers[name].lanes]
+    # Threads that send at the same time do it in any order; they are drawn from left to right.
+    runs = itertools.groupby(events, lambda event: (event.step, event.lane[0], event.name))
+    events = [
+        event
+        for (_, _, name), run in runs
+        for event in (sorted(run, key=lambda e: lanes.index(e.lane)) if name == "send" else run)
+    ]
     for row, event in enumerate(events):
         if event.socket is not None:
             event.text = event.text.replace(NAME, event.socket.name)
         event.row = row
         begun = sum(mark.time <= event.call.start for mark in play.marks) - 1
         event.waited = begun < event.step
-    return [lane for name in order for lane in readers[name].lanes], events, cross_all(readers)
+    return lanes, events, cross_all(readers)
 
 
 def cross_all(readers):

@@ -4,6 +4,7 @@
 STAGE=v3-reverse
 load ../../support/suite
 load ../../support/contract
+load ../../support/stages
 
 # Sends messages on one connection, and expects their answers.
 assert_answers() { # [MESSAGE ANSWER]...
@@ -14,7 +15,7 @@ assert_answers() { # [MESSAGE ANSWER]...
   done
   start_server
   means="${means:-a mark belongs to the character in front of it}" \
-    probe connect 127.0.0.1 "$port" limit:20 "${steps[@]}" half-close expect-eof
+    visit "${steps[@]}" half-close expect-eof
 }
 
 # ---- Accents ----

@@ -7,6 +7,7 @@
 STAGE=v1.1-multiconn
 load ../../support/suite
 load ../../support/contract
+load ../../support/stages
 
 IDLE=2000
 MESSAGES=10000
@@ -19,7 +20,7 @@ setup_file() {
 cost_of_messages() {
   local ticks
   ticks=$(cpu_ticks "$server")
-  probe connect 127.0.0.1 "$port" limit:120 "ping:$BATS_FILE_TMPDIR/messages" || return 1
+  visit limit:120 "ping:$BATS_FILE_TMPDIR/messages" || return 1
   echo $(($(cpu_ticks "$server") - ticks))
 }
 
@@ -27,19 +28,10 @@ cost_of_messages() {
 start_idle_clients() { # N
   [ "$(ulimit -H -n)" = unlimited ] || [ "$(ulimit -H -n)" -gt $(($1 + 100)) ] ||
     skip "the limit on open files leaves no room for $1 idle clients"
-  start_probe idle crowd "$1" 127.0.0.1 "$port" limit:300 pause 1/ask:hello pause ask:hello pause
+  start_crowd idle "$1" limit:300 pause 1/ask:hello pause ask:hello pause
   wait_for_pause idle
-  wait_until has_accepted "$1" || explain "idle clients are not accepted" "expected" "$1 of them" \
-    "got" "$(accepted) lines on an accepted connection"
-}
-
-# How many clients the server has accepted.
-accepted() {
-  grep -c '^Server accepts connection from ' "$server_out"
-}
-
-has_accepted() { # N
-  [ "$(accepted)" -ge "$1" ]
+  wait_until has_lines "$1" "$server_out" "$accepted" || explain "idle clients are not accepted" \
+    "expected" "$1 of them" "got" "$(count_lines "$server_out" "$accepted") lines on an accepted connection"
 }
 
 # ---- Busy connections first ----
@@ -67,7 +59,7 @@ has_accepted() { # N
 @test "server: an idle client is served when it speaks, while another one never pauses" {
   start_server -q
   start_idle_clients 100
-  start_probe busy connect 127.0.0.1 "$port" limit:120 "ping:$BATS_FILE_TMPDIR/messages" pause
+  start_visit busy limit:120 "ping:$BATS_FILE_TMPDIR/messages" pause
   go idle
   means="the whole set is not looked at as long as somebody in front has something to do" wait_until says_paused 2 ||
     explain "an idle client is forgotten" "expected" "that it is served within $LIMIT s"
@@ -85,9 +77,9 @@ says_paused() { # N
 
 @test "server: somebody new is served while another one never pauses" {
   start_server -q
-  start_probe busy connect 127.0.0.1 "$port" limit:120 "ping:$BATS_FILE_TMPDIR/messages" pause
+  start_visit busy limit:120 "ping:$BATS_FILE_TMPDIR/messages" pause
   means="the listener has to be looked at each time" \
-    probe connect 127.0.0.1 "$port" limit:20 ask:1 ask:2 half-close expect-eof
+    visit ask:1 ask:2 half-close expect-eof
   wait_for_pause busy
 }
 
@@ -101,8 +93,8 @@ says_paused() { # N
 @test "server: who leaves, from the front or from behind, costs the others nothing" {
   start_server -q
   start_idle_clients 100
-  probe crowd 20 127.0.0.1 "$port" ask:1 3/reset 7/reset 1/ask:2 20/ask:3
-  probe connect 127.0.0.1 "$port" ask:hello half-close expect-eof
+  crowd 20 ask:1 3/reset 7/reset 1/ask:2 20/ask:3
+  visit ask:hello half-close expect-eof
   go idle
   wait_until says_paused 2
   go idle

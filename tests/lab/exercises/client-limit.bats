@@ -4,30 +4,18 @@
 STAGE=v1.1-multiconn
 load ../../support/suite
 load ../../support/contract
-
-start_visit() { # NAME STEP...
-  local name=$1
-  shift
-  start_probe "$name" connect 127.0.0.1 "$port" "$@"
-}
-
-accepted() {
-  grep -c '^Server accepts connection from ' "$server_out" || true
-}
+load ../../support/stages
 
 # ---- A limit of clients ----
 
 @test "server: CLIENTS is a number from 1 to 1000000, and nothing else" {
-  local wrong
-  for wrong in '' 0 abc ' 1' +1 0x1 1.5 1000001 -1; do
-    assert_server_refuses 127.0.0.1 0 "$wrong"
-  done
-  assert_server_refuses 127.0.0.1 0 1 more
+  local wrong=("''" 0 abc "' 1'" +1 0x1 1.5 1000001 -1 '1 more')
+  assert_refuses server "${wrong[@]/#/127.0.0.1 0 }"
 }
 
 @test "server: so many clients are served at once" {
   start_server_on 127.0.0.1 0 3
-  probe crowd 3 127.0.0.1 "$port" ask:hello half-close expect-eof
+  crowd 3 ask:hello half-close expect-eof
 }
 
 @test "server: one more is connected and waits, with what it has sent, until another leaves" {
@@ -38,15 +26,14 @@ accepted() {
   wait_for_pause two
   start_visit three send:hello expect-nothing:500 pause expect:hello half-close expect-eof
   wait_for_pause three
-  [ "$(accepted)" -eq 2 ] || explain "a client too many is accepted" "expected" "2 clients" \
-    "the server printed" "$(show_lines "$server_out")"
+  assert_line_count 2 "$server_out" "$accepted" "a client too many is accepted"
   go two
   finish two
   go three
   means="when a connection is closed, the listener has to be looked at again" finish three
   go one
   finish one
-  [ "$(accepted)" -eq 3 ]
+  assert_line_count 3 "$server_out" "$accepted"
 }
 
 @test "server: a hundred get their turn with a limit of one" {

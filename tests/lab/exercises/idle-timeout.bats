@@ -4,20 +4,18 @@
 STAGE=v1.0-single
 load ../../support/suite
 load ../../support/contract
+load ../../support/stages
 
 # ---- An idle timeout ----
 
 @test "server: SECONDS is a number from 1 to 86400, and nothing else" {
-  local wrong
-  for wrong in '' 0 abc ' 1' +1 0x1 1s 1.5 86401 -1; do
-    assert_server_refuses 127.0.0.1 0 "$wrong"
-  done
-  assert_server_refuses 127.0.0.1 0 1 more
+  local wrong=("''" 0 abc "' 1'" +1 0x1 1s 1.5 86401 -1 '1 more')
+  assert_refuses server "${wrong[@]/#/127.0.0.1 0 }"
 }
 
 @test "server: with three operands it listens as before" {
   start_server_on 127.0.0.1 0 5
-  means="with SECONDS, an echo server is still one" probe connect 127.0.0.1 "$port" ask:hello half-close expect-eof
+  means="with SECONDS, an echo server is still one" visit ask:hello half-close expect-eof
   wait_for_exit "$server"
   assert_status 0
 }
@@ -27,7 +25,7 @@ load ../../support/contract
   start_server_on 127.0.0.1 0 1
   began=$(now_ms)
   means="nothing ends the waiting in recv(): it needs a timeout" \
-    probe connect 127.0.0.1 "$port" limit:20 expect-eof
+    visit expect-eof
   [ $(($(now_ms) - began)) -ge 1000 ] || explain "the connection is closed too early" \
     "expected" "1000 ms at least" "got" "$(($(now_ms) - began)) ms"
   wait_for_exit "$server"
@@ -36,7 +34,7 @@ load ../../support/contract
 
 @test "server: it says why it closes, before it closes" {
   start_server_on 127.0.0.1 0 1
-  probe connect 127.0.0.1 "$port" limit:20 who ask:hello expect-eof
+  visit who ask:hello expect-eof
   wait_for_exit "$server"
   peer=$(address_of probe)
   assert_lines "$server_out" <<END
@@ -51,6 +49,6 @@ END
 @test "server: each byte that comes begins the time anew" {
   start_server_on 127.0.0.1 0 3
   means="the time runs from the beginning of the connection, not from the last byte" \
-    probe connect 127.0.0.1 "$port" wait:1000 ask:a wait:1000 ask:b wait:1000 ask:c wait:1000 ask:d half-close expect-eof
+    visit wait:1000 ask:a wait:1000 ask:b wait:1000 ask:c wait:1000 ask:d half-close expect-eof
   assert_no_line_in "$server_out" 'heard nothing' "a client that talks is not idle"
 }

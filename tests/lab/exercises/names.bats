@@ -4,13 +4,7 @@
 STAGE=v2-threaded-broadcast
 load ../../support/suite
 load ../../support/contract
-
-WELCOME='expect:\n\nWelcome to my server\n\n\n'
-
-# Connects the probe to the server, gets the welcome, and does its steps.
-visit() { # STEP...
-  probe connect 127.0.0.1 "$port" limit:20 "$WELCOME" "$@"
-}
+load ../../support/stages
 
 # ---- Names ----
 
@@ -47,7 +41,7 @@ visit() { # STEP...
 
 @test "server: with -b the others see who speaks" {
   start_server -b -n
-  start_probe bob connect 127.0.0.1 "$port" limit:20 "$WELCOME" 'send:bob\n' pause 'expect:ann: hello\n' half-close expect-eof
+  start_visit bob 'send:bob\n' pause 'expect:ann: hello\n' half-close expect-eof
   wait_for_pause bob
   visit 'send:ann\n' 'send:hello\n' 'expect:ann: hello\n' half-close expect-eof
   go bob
@@ -56,7 +50,7 @@ visit() { # STEP...
 
 @test "server: who has not said its name yet hears the others" {
   start_server -b -n
-  start_probe bob connect 127.0.0.1 "$port" limit:20 "$WELCOME" pause 'expect:ann: hello\n' half-close expect-eof
+  start_visit bob pause 'expect:ann: hello\n' half-close expect-eof
   wait_for_pause bob
   visit 'send:ann\n' 'send:hello\n' 'expect:ann: hello\n' half-close expect-eof
   go bob

@@ -4,14 +4,7 @@
 STAGE=v2-threaded-broadcast
 load ../../support/suite
 load ../../support/contract
-
-WELCOME='expect:\n\nWelcome to my server\n\n\n'
-
-start_visit() { # NAME STEP...
-  local name=$1
-  shift
-  start_probe "$name" connect 127.0.0.1 "$port" "$WELCOME" "$@"
-}
+load ../../support/stages
 
 # ---- A broadcast to the others only ----
 
@@ -26,7 +19,7 @@ start_visit() { # NAME STEP...
   start_visit listener pause 'expect:hello\n' half-close expect-eof
   wait_for_pause listener
   means="the sender is one of the clients that the message is sent to" \
-    probe connect 127.0.0.1 "$port" "$WELCOME" 'send:hello\n' expect-nothing:500
+    visit 'send:hello\n' expect-nothing:500
   go listener
   finish listener
 }
@@ -57,7 +50,7 @@ has_paused() { # NAME N
   start_visit listener pause recv:16000000 pause
   wait_for_pause listener
   head -c 16000000 /dev/zero >"$dir/in"
-  start_probe sender connect 127.0.0.1 "$port" "$WELCOME" "send-file:$dir/in" pause
+  start_visit sender "send-file:$dir/in" pause
   go listener
   wait_for_pause sender
   finish_pause listener 2
@@ -66,5 +59,5 @@ has_paused() { # NAME N
 
 @test "server: without -b, -o changes nothing" {
   start_server -o
-  probe connect 127.0.0.1 "$port" "$WELCOME" ask:hello half-close expect-eof
+  visit ask:hello half-close expect-eof
 }

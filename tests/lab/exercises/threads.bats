@@ -4,21 +4,16 @@
 STAGE=v3-reverse
 load ../../support/suite
 load ../../support/contract
-
-start_visit() { # NAME STEP...
-  local name=$1
-  shift
-  start_probe "$name" connect 127.0.0.1 "$port" "$@"
-}
+load ../../support/stages
 
 # ---- v3 with threads ----
 
 @test "server: a client that is silent keeps nobody waiting" {
   start_server
-  start_visit silent 'send:abc\n' 'expect:cba\n' pause half-close expect-eof
+  start_visit silent ask:abc pause half-close expect-eof
   wait_for_pause silent
   means="one client is served after another: each needs a thread of its own" \
-    probe connect 127.0.0.1 "$port" limit:20 'send:Josue\n' 'expect:eusoJ\n' half-close expect-eof
+    visit ask:Josue half-close expect-eof
   go silent
   finish silent
 }
@@ -27,12 +22,12 @@ start_visit() { # NAME STEP...
   start_server -q
   start_visit greedy limit:120 flood pause
   wait_for_pause greedy
-  probe connect 127.0.0.1 "$port" limit:20 'send:Josue\n' 'expect:eusoJ\n' half-close expect-eof
+  visit ask:Josue half-close expect-eof
 }
 
 @test "server: a hundred clients at the same time get each their own answers" {
   start_server
-  probe crowd 100 127.0.0.1 "$port" limit:60 'send:Jos' 'send:ue\n' 'expect:eusoJ\n' 'send:end of it\n' 'expect:ti fo dne\n' \
+  crowd 100 limit:60 'send:Jos' 'send:ue\n' 'expect:eusoJ\n' 'send:end of it\n' 'expect:ti fo dne\n' \
     half-close expect-eof
 }
 
@@ -55,10 +50,10 @@ start_visit() { # NAME STEP...
 @test "server: end from one client is answered, and stops the server" {
   local began
   start_server
-  start_visit other 'send:abc\n' 'expect:cba\n' pause expect-eof
+  start_visit other ask:abc pause expect-eof
   wait_for_pause other
   began=$(now_ms)
-  probe connect 127.0.0.1 "$port" limit:20 'send:end\nmore\n' 'expect:dne\n' expect-eof
+  visit 'send:end\nmore\n' 'expect:dne\n' expect-eof
   wait_for_exit "$server" "$LIMIT" "the threads of other clients wait in recv() for ever: end has to wake them"
   assert_status 0
   [ $(($(now_ms) - began)) -le $((2000 * SLOWNESS + 500)) ] || explain "the server takes too long to stop" \
@@ -71,7 +66,7 @@ start_visit() { # NAME STEP...
 
 @test "server: a signal stops it while clients are connected" {
   start_server
-  start_visit one 'send:abc\n' 'expect:cba\n' pause expect-eof
+  start_visit one ask:abc pause expect-eof
   start_visit two 'send:abc' pause expect-eof
   wait_for_pause one
   wait_for_pause two

@@ -5,6 +5,7 @@
 STAGE=v1.0-single
 load ../../support/suite
 load ../../support/contract
+load ../../support/stages
 
 # Opens a socket as descriptor FD, from which datagrams go to the server.
 open_datagrams() { # FD
@@ -89,7 +90,7 @@ assert_echo() { # FD FILE
 
 @test "server: without -u it speaks TCP, as before" {
   start_server
-  probe connect 127.0.0.1 "$port" ask:hello half-close expect-eof
+  visit ask:hello half-close expect-eof
   wait_for_exit "$server"
   assert_status 0
 }
