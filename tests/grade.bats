@@ -90,12 +90,12 @@ hand_in_script() { # NAME PROGRAM LINE...
 
 # Hands in a mutant. Adds the test meant for it to $names.
 hand_in_mutant() { # STAGE NAME
-  local patch=$BATS_TEST_DIRNAME/mutants/$1/$2.patch test
-  test=$(sed -n '/^--- /q; s/^Test: //p' "$patch")
-  [ -n "$test" ] || return 0
+  local test
+  "$BATS_TEST_DIRNAME/mutants/pick" --patch "$1/$2" >"$dir/patch"
+  test=$(sed -n '/^--- /q; /^Test: /{s///p;q;}' "$dir/patch")
   hand_in "$2" "$1"
   # The folder of the stage is the folder of the submission.
-  sed "s,^\(--- a/\|+++ b/\)$1/,\1," "$patch" | (cd "$class/$2" && patch -p1 -s)
+  sed "s,^\(--- a/\|+++ b/\)$1/,\1," "$dir/patch" | (cd "$class/$2" && patch -p1 -s)
   names+=${names:+'|'}$(printf '%s\n' "$test" | sed 's/[^A-Za-z0-9 ,:]/./g; s/.*/^&$/')
   printf '%s\t%s\n' "$2" "$test" >>"$dir/meant"
 }
@@ -128,8 +128,7 @@ is_skipped() { # TEST
 assert_mutants_graded() { # STAGE MUTANT...
   local stage=$1 names='' name test
   shift
-  for name in "$BATS_TEST_DIRNAME/mutants/$stage"/*.patch; do
-    name=$(basename "$name" .patch)
+  for name in $("$BATS_TEST_DIRNAME/mutants/pick" "$stage" | sed 's, .*,,; s,.*/,,'); do
     case " $* " in *" $name "*) ;; *) [ "${GRADE:-}" = all ] || continue ;; esac
     hand_in_mutant "$stage" "$name"
   done

@@ -65,7 +65,7 @@ function check_make(at, command,    words, count, i) {
             i++
             if (find_path(words[i]) == "") mistake(at, "there is no directory " words[i])
         } else if (words[i] ~ /^MUTANT=/) {
-            if (system("ls tests/mutants/" (folder == "." ? "*" : folder) "/" substr(words[i], 8) ".patch >/dev/null 2>&1") != 0)
+            if (system("tests/mutants/pick " (folder == "." ? "v" : folder) " " substr(words[i], 8) " >/dev/null") != 0)
                 mistake(at, "there is no mutant " substr(words[i], 8))
         } else if (words[i] ~ /=/) {
             if (words[i] ~ /'/) return # a value of several words, up to the end of the command
