@@ -520,6 +520,22 @@ assert_stops_with_idle_clients() { # SIGNAL
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 
+@test "server: what it has taken in is echoed, though the client begins to read only when it stops" {
+  head -c 1000003 /dev/urandom >"$dir/sent"
+  start_server
+  start_visit client rcvbuf:4096 "flood-file:$dir/sent" pause "recv-all:$dir/received"
+  wait_for_pause client
+  signal_server TERM
+  signal_server INT
+  go client
+  finish client
+  wait_for_exit "$server"
+  assert_status 0
+  [ "$(size_of "$dir/received")" -eq "$(shown_size)" ] || explain "what the server has received is not echoed" \
+    "it has shown" "$(shown_size) bytes" "came back" "$(size_of "$dir/received") bytes" \
+    "it usually means" "the stop leaves off what a client had not taken by then: go on until all of it has gone, or a client takes nothing for 100 ms; and a second signal is no reason to hurry"
+}
+
 @test "server: what it has sent before it stopped is not lost, however late the client takes it" {
   # Much more has come than it could echo, and it may not close with that unread.
   head -c 1000003 /dev/urandom >"$dir/sent"

@@ -749,6 +749,7 @@ wait_until_shown() { # TEXT
   for mode in "${modes[@]}"; do
     start_server -q ${mode:+"$mode"}
     probe connect 127.0.0.1 "$port" flood:3000000 close
+    wait_for_line "$server_out" '^\[-\] Connection closed \| ' # up to then, with -b, all hear its flood
     visit ask:hello
     assert_stops TERM 2
   done

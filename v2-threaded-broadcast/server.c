@@ -160,7 +160,7 @@ static void *hear_all(void *argument)
 static void start_client(struct client *client, const pthread_attr_t *attributes)
 {
     static bool failed; /* the last time, and said so */
-    const struct timeval patience = {.tv_usec = SEND_MS * 1000};
+    const struct timeval patience = {.tv_usec = SEND_MS * 1000L};
     const int buffer = SEND_BUFFER;
     bool broadcasts = client->line->broadcast; /* a thread may have closed the client meanwhile */
     pthread_t thread;

@@ -76,7 +76,7 @@ where_to_read() { # DESCRIPTION
     *terminal* | *' shown '* | *UTF-8* | *haracter*)
       echo 'common/text.h; RFC 3629; v3-reverse/README.md, "Characters are not bytes"' ;;
     *half-close* | *'before it stopped'* | *'behind end'* | *'after end'* | *'last bytes'* | *'last answers'* | *' dne'*)
-      echo "common/stream.h: close_gently(); man 2 shutdown; RFC 9293, 3.6" ;;
+      echo "common/stream.h: end_gently(); man 2 shutdown; RFC 9293, 3.6" ;;
     *reset* | *vanish* | *leave*) echo "man 2 recv and man 2 send: ECONNRESET, EPIPE; RFC 9293, 3.5.2" ;;
     *'not read'* | *'holds up'* | *'hold up'* | *spin* | *'at once'* | *'one client after another'* | *'second client'* | \
       *'several clients send'*)
