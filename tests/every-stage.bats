@@ -587,7 +587,7 @@ assert_client_shows() { # [MESSAGE QUOTED]...
     start_server ${mode:+"$mode"}
     start_visit client ask:hello pause 'send:hello\nagain\n' half-close reset
     wait_for_pause client
-    kill -STOP -- "-$server" # it wakes up with input to answer, and nobody to answer to
+    halt "$server" # it wakes up with input to answer, and nobody to answer to
     go client
     finish client
     signal_server CONT
@@ -652,7 +652,7 @@ assert_client_shows() { # [MESSAGE QUOTED]...
 
 @test "server: a hundred clients can wait in its backlog" {
   start_server
-  kill -STOP -- "-$server" # it accepts nobody: all of them wait. SOMAXCONN may be 128
+  halt "$server" # it accepts nobody: all of them wait. SOMAXCONN may be 128
   means="the backlog given to listen() is short: SOMAXCONN is the longest there is"
   start_probe clients crowd 100 127.0.0.1 "$port" "limit:$LIMIT" say:connected 'send:hello\n' half-close pause \
     ${welcomed:+"$welcomed"} "expect:$(ended_answer_to hello)" expect-eof
@@ -1016,7 +1016,7 @@ assert_started_without() { # REDIRECTIONS VISITS
   fake_server recv:4 pause send:ahoy expect-eof
   start_saying ahoy
   wait_for_pause fake
-  kill -STOP -- "-$client"
+  halt "$client"
   kill -CONT -- "-$client"
   go fake
   wait_for_exit "$client"

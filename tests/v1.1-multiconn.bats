@@ -356,7 +356,7 @@ assert_lines_of_connection() { # I QUOTED...
 
 @test "server: clients that reset at once are no end of the service" {
   start_server
-  kill -STOP -- "-$server" # they are gone before they are accepted
+  halt "$server" # they are gone before they are accepted
   crowd 20 reset
   crowd 20 send:hello reset
   signal_server CONT
@@ -685,7 +685,7 @@ assert_stops_with_idle_clients() { # SIGNAL
   fake_server recv:3 pause send:one half-close reset
   start_client 127.0.0.1 "$port" 1 one two
   wait_for_pause fake
-  kill -STOP -- "-$client" # it wakes up with the echo, the next message to send, and nobody there
+  halt "$client" # it wakes up with the echo, the next message to send, and nobody there
   go fake
   finish fake
   kill -CONT -- "-$client"

@@ -341,7 +341,7 @@ assert_nobody_dropped() {
     start_visit "talker$name" rcvbuf:400000 pause:in "send-file:$dir/sent$name" pause:sent recv:400000
     wait_for_pause "talker$name" in
   done
-  kill -STOP -- "-$server" # each message is there in full before it is read
+  halt "$server" # each message is there in full before it is read
   for name in 0 1 2 3 4 5 6 7 8 9; do
     go "talker$name"
     wait_for_pause "talker$name" sent
@@ -878,7 +878,7 @@ assert_stops_alone() { # SIGNAL
     start_server ${mode:+"$mode"}
     start_visit client pause:in "send:last words" pause:said "expect:last words" expect-eof
     wait_for_pause client in
-    kill -STOP -- "-$server" # it does not see the words before the signal
+    halt "$server" # it does not see the words before the signal
     go client
     wait_for_pause client said
     signal_server TERM
@@ -931,9 +931,7 @@ assert_stops_alone() { # SIGNAL
     start_visit "talker$i" pause say:talking "roundtrip:$dir/sent:$dir/heard$i"
     wait_for_pause "talker$i"
   done
-  kill -STOP -- "-$server" # each thread has a message when it stops, and waits for the laggard
-  is_halted() { case $(proc_status "$server" State) in T*) ;; *) return 1 ;; esac }
-  wait_until is_halted # else one may wait for the laggard already now, and drop it
+  halt "$server" # each thread has a message when it stops, and waits for the laggard: none drops it now
   for i in 1 2 3; do
     go "talker$i"
     wait_for_pause "talker$i" talking
@@ -1247,7 +1245,7 @@ assert_terminal_shows_parts() { # PART PART SHOWN
   fake_server send:one pause 'expect:hello\n' send:two expect-eof close
   start_typing
   wait_for_pause fake
-  kill -STOP -- "-$client"
+  halt "$client"
   kill -CONT -- "-$client"
   go fake
   type_line hello

@@ -1417,11 +1417,11 @@ END
   start_client_on_pipe 127.0.0.1
   type_line one
   wait_for_pause fake
-  kill -STOP -- "-$client"
+  halt "$client"
   kill -CONT -- "-$client"
   go fake
   wait_for_line "$client_out" '^Client received: eno$'
-  kill -STOP -- "-$client"
+  halt "$client"
   kill -CONT -- "-$client"
   type_line two
   wait_for_line "$client_out" '^Client received: owt$'

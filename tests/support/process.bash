@@ -156,9 +156,12 @@ wait_for_exit() { # PID [SECONDS [MEANING]]
   wait "$1" 2>/dev/null || status=$?
 }
 
-# Sends the server a signal. Fails, explaining, if it has ended by itself.
+# Sends the server a signal. Fails, explaining, if it has ended by itself. STOP has halted it then.
 signal_server() { # SIGNAL
-  ! kill "-$1" -- "-$server" 2>/dev/null || return 0
+  if kill "-$1" -- "-$server" 2>/dev/null; then
+    [ "$1" != STOP ] || wait_until stands_still "$server"
+    return
+  fi
   status_of_end "$server" || true # it sets $status all the same
   explain "the server has ended before it was asked to" "exit status" "$status" \
     "it printed" "$(show_lines "$server_out")" "on stderr" "$(show_lines "$server_err")" "it usually means" \

@@ -378,7 +378,7 @@ take_descriptors() {
   need_proc
   command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" || skip "prlimit is not allowed here"
-  kill -STOP -- "-$server" # one that waits in accept() has its descriptor already: it begins anew
+  halt "$server" # one that waits in accept() has its descriptor already: it begins anew
   signal_server CONT
 }
 
