@@ -96,6 +96,7 @@ assert_no_spin() { # PID MEANING
     ticks=$(cpu_ticks "$1")
     switches=$(proc_status "$1" nonvoluntary_ctxt_switches)
     sleep 1 # measured, not waited for
+    ! is_gone "$1" || continue
     ticks=$(($(cpu_ticks "$1") - ticks))
     switches=$(($(proc_status "$1" nonvoluntary_ctxt_switches) - switches))
     [ "$ticks" -gt 5 ] || [ "$switches" -gt 5 ] || return 0
