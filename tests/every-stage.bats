@@ -796,10 +796,8 @@ assert_cannot_listen() { # HOST PORT [OUT ERR]
 # ---- The client and its server's address ----
 
 @test "client: it tries every address of a host in turn" {
-  printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
-  # shellcheck disable=SC2016 # the inner shell expands them
-  local with_hosts=(unshare -rm sh -c 'mount --bind "$0" "${ECHO_ROOT:-}/etc/hosts" && exec "$@"' "$dir/hosts")
-  "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
+  local with_hosts
+  name_two_addresses
   client_command=("${with_hosts[@]}" "${client_command[@]}")
   local address
   for address in 127.0.0.1 127.0.0.2; do
@@ -834,15 +832,8 @@ assert_cannot_listen() { # HOST PORT [OUT ERR]
 # The client starts on a host of its own where nobody listens, and where the system has few ports for clients:
 # who connects to the first, 50000, is given the same one, and is connected to itself.
 @test "client: where nobody listens, it is refused, and never connected to itself" {
-  local command isolated=(unshare --net) PATH=$PATH:/usr/sbin:/sbin
-  for command in unshare ip; do
-    command -v "$command" >/dev/null || skip "$command is not installed: tests/setup --ci installs it"
-  done
-  [ "$(id -u)" -eq 0 ] || isolated=(unshare --map-root-user --net)
-  # shellcheck disable=SC2016 # the inner shell expands it
-  isolated+=(sh -c 'PATH=$PATH:/usr/sbin:/sbin ip link set lo up &&
-    echo 50000 50001 >/proc/sys/net/ipv4/ip_local_port_range && exec "$@"' sh)
-  "${isolated[@]}" true 2>/dev/null || skip "no network namespace may be made here"
+  local isolated entering
+  isolate ip_local_port_range "50000 50001"
   client_command=("${isolated[@]}" "${client_command[@]}")
   means="the client has connected to itself: the system gave it the very port that it asked for, and what it sent came back. getsockname() and getpeername() tell"
   port=50000

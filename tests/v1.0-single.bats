@@ -84,6 +84,17 @@ assert_ended_by() { # SIGNAL STATUS
   assert_ended_by TERM 143
 }
 
+@test "server: a port in use is a failure, also where the host has another address" {
+  local with_hosts
+  name_two_addresses
+  start_server
+  hang_means="it listens on the next address: two servers that seem to be one" \
+    run_to_end second "${with_hosts[@]}" "${server_command[@]}" two.test "$port"
+  assert_status 1
+  assert_nothing_in "$dir/second.out"
+  assert_one_line "$dir/second.err" "^server: cannot listen on two\.test:$port: ."
+}
+
 # ---- The message of the client ----
 
 # bats test_tags=points:10
@@ -162,6 +173,17 @@ assert_client_shows_file() { # FILE QUOTED
 
 @test "client: an empty stdin is a message too" {
   assert_client_shows_file /dev/null '"" (0 bytes)'
+}
+
+@test "client: with stdin as the message, the echo comes before the input ends" {
+  mkfifo "$dir/in"
+  fake_server echo
+  stdin_file=$dir/in start_client 127.0.0.1 "$port" -
+  wait_for_line "$client_err" '^Client connects to '
+  printf hello 1<>"$dir/in"
+  has_echo() { [ "$(cat "$client_out")" = hello ]; }
+  wait_until has_echo || explain "what was typed does not come back" "got" "$(show_lines "$client_out")" \
+    "it usually means" "all of stdin is read before something is sent, or the echo stays in the buffer of stdout: fflush()"
 }
 
 @test "client: with stdin as the message, -q leaves the two QUOTED lines out of stderr" {

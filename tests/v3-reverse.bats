@@ -156,12 +156,17 @@ all_planes() {
 @test "server: it tells who comes and who leaves, and what stops it" {
   start_server
   visit who ask:one half-close expect-eof
-  local first second
+  local first second third
   first=$(address_of probe)
   visit who ask:two close
   second=$(address_of probe)
   wait_for_line "$server_out" "^Server connection closed by client \('127\.0\.0\.1', ${second##*:}\)\$"
-  assert_stops TERM
+  start_visit third who ask:six pause expect-eof
+  wait_for_pause third
+  third=$(address_of third)
+  go third
+  assert_stops TERM # and it is not the client that closes
+  finish third
   assert_lines "$server_out" <<END
 Server can now receive from port $port
 Server connection made with client ('127.0.0.1', ${first##*:})
@@ -172,6 +177,9 @@ Server connection made with client ('127.0.0.1', ${second##*:})
 Server received: two
 Server sent: owt
 Server connection closed by client ('127.0.0.1', ${second##*:})
+Server connection made with client ('127.0.0.1', ${third##*:})
+Server received: six
+Server sent: xis
 Server termination called by signal
 END
 }
@@ -574,6 +582,17 @@ END
     "answers are collected: as long as the client takes none, nothing more should be read from it"
 }
 
+@test "server: clients whose messages were too long see the end at once" {
+  local i steps=()
+  digits 65537 >"$dir/in"
+  for ((i = 1; i <= 20; i++)); do
+    steps+=("$i/expect-eof" "$i/close")
+  done
+  start_server
+  means="close() comes when it has waited for the client to leave, who waits for the end: shutdown(SHUT_WR) tells it" \
+    crowd 20 limit:5 "send-file:$dir/in" "${steps[@]}"
+}
+
 @test "server: -q does not leave out the line on a message too long" {
   head -c 70000 /dev/zero | tr '\0' x >"$dir/in"
   start_server -q
@@ -858,6 +877,7 @@ assert_stops_anywhere() { # SIGNAL
   start_visit client "exchange:$dir/busy:$dir/answers"
   wait_until test -s "$dir/answers"
   assert_stops INT '' "as long as something comes, it answers: it has to look at the clock, too"
+  assert_no_line_in "$server_out" "$closed" "the signal has ended the connection, and not the client"
 }
 
 @test "server: a signal stops it within 2 s while clients wait their turn" {
@@ -929,16 +949,30 @@ assert_stops_anywhere() { # SIGNAL
   assert_line_in "$server_out" '^Server termination called by ("end"|signal)$'
 }
 
-@test "server: many signals stop it as one does" {
+@test "server: a signal that comes between accept() and recv() stops it" {
+  server_command=(strace -f -qq -o "$dir/calls" -e "trace=accept,accept4"
+    -e "inject=accept,accept4:signal=TERM:when=2" "${server_command[@]}")
+  strace -qq -o /dev/null -e trace=accept true 2>/dev/null || skip "strace is not installed, or not allowed here"
+  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
   start_server
-  start_visit client ask:one pause
+  start_visit client pause # without a word
+  LIMIT=2 wait_until grep -q SIGTERM "$dir/calls" || skip "it is not its second accept() that takes the first client"
+  assert_stopped "$(now_ms)" '' "the handler had run before recv(), and nothing interrupts recv() any more"
+}
+
+@test "server: many signals stop it as one does" {
+  local before
+  messages_of 100000 >"$dir/in"
+  start_server -q
+  start_visit client rcvbuf:4096 "flood-file:$dir/in" pause
   wait_for_pause client
-  local before i
   before=$(now_ms)
-  for i in INT TERM INT TERM INT TERM; do
-    kill "-$i" -- "-$server" 2>/dev/null || true
+  until is_gone "$server" || [ $(($(now_ms) - before)) -ge $((3000 * SLOWNESS)) ]; do
+    kill -INT -- "-$server" 2>/dev/null || true
+    kill -TERM -- "-$server" 2>/dev/null || true
+    sleep 0.1 # two signals at once would be one
   done
-  assert_stopped "$before"
+  assert_stopped "$before" '' "each signal begins the stopping anew"
 }
 
 # ---- The server and the system ----
@@ -985,6 +1019,13 @@ assert_stops_anywhere() { # SIGNAL
   start_crowd client 2 'send:one\n' half-close 'expect:eno\n' expect-eof
   wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
   complaint='^server: .' assert_stops
+}
+
+@test "server: it answers a long message when its output is a pipe that nobody reads" {
+  digits 65536 >"$dir/in"
+  start_server_into_pipe
+  means="write() waits until there is room for all of the line: poll() tells only that there is some" \
+    visit "send-file:$dir/in" half-close "recv:65536"
 }
 
 @test "server: after many connections, however they ended, it has as many descriptors as before" {

@@ -84,19 +84,45 @@ every_byte() {
   printf "$bytes"
 }
 
+# Sets the array isolated to what runs a command on a host of its own, where a setting of the network is
+# another one, and entering to what runs one there too: behind it comes the pid of the first.
+isolate() { # SETTING VALUE
+  local command PATH=$PATH:/usr/sbin:/sbin
+  for command in unshare nsenter ip; do
+    command -v "$command" >/dev/null || skip "$command is not installed: tests/setup --ci installs it"
+  done
+  isolated=(unshare --net) entering=(nsenter --net --target)
+  if [ "$(id -u)" -ne 0 ]; then
+    isolated=(unshare --map-root-user --net) entering=(nsenter --user --preserve-credentials --net --target)
+  fi
+  # shellcheck disable=SC2016 # the inner shell expands it
+  isolated+=(sh -c 'PATH=$PATH:/usr/sbin:/sbin ip link set lo up &&
+    echo "$1" >"/proc/sys/net/ipv4/$0" && shift && exec "$@"' "$@")
+  "${isolated[@]}" true 2>/dev/null || skip "no network namespace may be made here"
+}
+
+# Sets the array with_hosts to what runs a command for which two.test is 127.0.0.1 and 127.0.0.2.
+name_two_addresses() {
+  printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
+  # shellcheck disable=SC2016 # the inner shell expands them
+  with_hosts=(unshare -rm sh -c 'mount --bind "$0" "${ECHO_ROOT:-}/etc/hosts" && exec "$@"' "$dir/hosts")
+  "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
+}
+
 # Expects a process to use next to no CPU time. What a program does once, such as compiling itself,
 # may fall into one second, not into three. On a busy machine, one that spins gets little of the
 # processor, but is made to give way (a nonvoluntary switch) again and again: one that waits is not.
 assert_no_spin() { # PID MEANING
   local tries ticks switches
   for tries in 1 2 3; do
+    if ! is_gone "$1"; then
+      ticks=$(cpu_ticks "$1")
+      switches=$(proc_status "$1" nonvoluntary_ctxt_switches)
+      sleep 1 # measured, not waited for
+    fi
     ! is_gone "$1" || explain "the program has ended, and should go on" \
       "stdout of the server" "$(show_printed server out)" "stderr of the server" "$(show_printed server err)" \
       "it usually means" "one call that failed was taken for the end of the service; its line on stderr says which" || return 1
-    ticks=$(cpu_ticks "$1")
-    switches=$(proc_status "$1" nonvoluntary_ctxt_switches)
-    sleep 1 # measured, not waited for
-    ! is_gone "$1" || continue
     ticks=$(($(cpu_ticks "$1") - ticks))
     switches=$(($(proc_status "$1" nonvoluntary_ctxt_switches) - switches))
     [ "$ticks" -gt 5 ] || [ "$switches" -gt 5 ] || return 0
