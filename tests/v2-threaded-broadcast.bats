@@ -1268,3 +1268,74 @@ assert_terminal_shows_parts() { # PART PART SHOWN
   # It may have failed before it has sent anything: then it has sent nothing wrong either.
   [ ! -s "$dir/received" ] || assert_same_bytes "$dir/sent" "$dir/received"
 }
+
+# ---- With -b: the log ----
+
+@test "server: with -b 50 clients that talk, come, leave, vanish and stall for 3 s all hear the same" {
+  start_server -b -q
+  means="all must get the same messages, whole and in the same order: nothing may be written where one still reads, and nobody may miss what is said while others come and go"
+  probe storm 50 3 127.0.0.1 "$port" "$welcome" limit:50
+  stop_server
+}
+
+# Starts one who reads slowly, and one who says so much that all have to wait for the slow one, from now
+# on: in a step of the slow one's there is never room for 20,000 bytes.
+fill_the_room() {
+  start_probe slow connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" pause "slow-read:200000:/dev/null"
+  wait_for_pause slow
+  go slow
+  head -c 8000000 /dev/zero | tr '\0' . >"$dir/flood"
+  start_probe flood connect 127.0.0.1 "$port" limit:50 "$welcomed" "roundtrip:$dir/flood:$dir/flood.heard"
+  LIMIT=$((20 * SLOWNESS)) wait_until has_bytes 1400000 "$dir/flood.heard"
+}
+
+has_bytes() { # N FILE
+  [ -e "$2" ] && [ "$(size_of "$2")" -ge "$1" ]
+}
+
+@test "server: with -b a message of 60,000 bytes has its turn among many small ones, and a flood" {
+  start_server -b -q
+  fill_the_room
+  start_chatter 10
+  { head -c 60000 /dev/zero | tr '\0' L && echo; } >"$dir/large"
+  start_probe large connect 127.0.0.1 "$port" limit:30 "$welcomed" pause:in "send-file:$dir/large" pause:sent "hear:$dir/large"
+  wait_for_pause large in
+  halt "$server" # the message is there in full before it is read
+  go large
+  wait_for_pause large sent
+  signal_server CONT
+  go large
+  means="who needs much room waits for ever if others take what little there is: while one waits for room, it has to be its turn"
+  finish large
+}
+
+@test "server: stopping with -b, in a full room with one who reads nothing, all that has come is heard" {
+  local i j
+  start_server -b -q
+  start_probe stalled connect 127.0.0.1 "$port" rcvbuf:4096 "$welcomed" pause
+  wait_for_pause stalled
+  head -c 8000000 /dev/zero | tr '\0' . >"$dir/flood"
+  start_probe flood connect 127.0.0.1 "$port" "$welcomed" "roundtrip:$dir/flood:$dir/flood.heard"
+  wait_until has_bytes 1000000 "$dir/flood.heard"
+  for i in 1 2 3 4 5 6 7 8; do
+    head -c 30000 /dev/zero | tr '\0' "$i" >"$dir/sent$i"
+    start_probe "last$i" connect 127.0.0.1 "$port" "$welcomed" pause:in "send-file:$dir/sent$i" say:said "recv-all:$dir/heard$i"
+  done
+  for i in 1 2 3 4 5 6 7 8; do
+    wait_for_pause "last$i" in
+  done
+  for i in 1 2 3 4 5 6 7 8; do
+    go "last$i"
+  done
+  for i in 1 2 3 4 5 6 7 8; do
+    wait_for_pause "last$i" said
+  done
+  means="whoever waits for room waits for one who reads nothing: in a stop that one may be given up after 100 ms, so that the others are heard"
+  stop_server TERM 10
+  for i in 1 2 3 4 5 6 7 8; do
+    finish "last$i"
+    for j in 1 2 3 4 5 6 7 8; do
+      assert_equal "$i heard $(tr -cd "$j" <"$dir/heard$i" | wc -c | tr -d ' ') bytes of $j" "$i heard 30000 bytes of $j"
+    done
+  done
+}
