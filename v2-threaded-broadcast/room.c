@@ -5,18 +5,14 @@
 
 #include <string.h>
 
-/* It guards all below but the bytes of the log. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* The lock guards all but the bytes of the log. Who speaks has the turn too, also while he waits
+ * for space: others, who need less, must not take it before him. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER, lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t change = PTHREAD_COND_INITIALIZER; /* a guest has heard more, or has left */
 static struct guest *guests[MOST_DESCRIPTORS];           /* each has a connection */
 static size_t count, talking;                            /* so many, and so many who talk */
 static char ring[LOG_SIZE];
 static uint64_t said; /* so long is the log */
-
-/* Who wants to speak draws a number, and speaks when it is called: one who needs much space must
- * not wait while others take what little there is, again and again. */
-static uint64_t drawn, called;
-static pthread_cond_t next_called = PTHREAD_COND_INITIALIZER;
 
 void enter_room(struct guest *guest)
 {
@@ -40,9 +36,8 @@ void leave_room(struct guest *guest)
 
 void say_to_all(const char *message, size_t size)
 {
+    (void)pthread_mutex_lock(&turn);
     (void)pthread_mutex_lock(&lock);
-    for (uint64_t number = drawn++; number != called;)
-        (void)pthread_cond_wait(&next_called, &lock);
     for (;;) {
         uint64_t slowest = said;
         for (size_t i = 0; i < count; i++)
@@ -58,9 +53,8 @@ void say_to_all(const char *message, size_t size)
     said += size;
     for (size_t i = 0; i < count; i++)
         (void)pthread_cond_signal(&guests[i]->news);
-    called++;
-    (void)pthread_cond_broadcast(&next_called);
     (void)pthread_mutex_unlock(&lock);
+    (void)pthread_mutex_unlock(&turn);
 }
 
 void stop_talking(struct guest *guest, bool leaves)

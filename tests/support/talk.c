@@ -90,20 +90,6 @@ void step_talk(int *fd, char *rest)
     free(text.data);
 }
 
-void step_hear(int *fd, char *rest)
-{
-    static struct reader reader;
-    struct bytes text = read_file(rest);
-    const char *why;
-
-    reader.fd = *fd;
-    do {
-        if (!read_line(&reader, &why))
-            fail("got %s, and the line did not come", why);
-    } while (!is_line(&reader, text.data, text.size));
-    free(text.data);
-}
-
 /* Returns a new connection to the server at the other end of `fd`. */
 static int connect_again(int fd)
 {
