@@ -78,9 +78,12 @@ lines_of() { # FILE...
 
 # Fails if a line of the stage's programs that was not in the ones before stands in the lab.
 assert_no_solution() { # STAGE START_FOLDER
+  local line
   lines_of "$root/$1"/*.[ch] >"$dir/solution"
   lines_of "$root/$2"/*.[ch] "$root"/common/*.[ch] "$root"/tests/support/*.c >"$dir/known"
-  LC_ALL=C comm -23 "$dir/solution" "$dir/known" >"$dir/secret"
+  while IFS= read -r line; do # what is part of a line before says nothing
+    grep -qF -e "$line" "$dir/known" || printf '%s\n' "$line"
+  done <"$dir/solution" >"$dir/secret"
   [ "$(wc -l <"$dir/secret")" -gt 30 ]
   run grep -rF -f "$dir/secret" "$dir/lab"
   assert_output ''
@@ -97,9 +100,9 @@ assert_no_solution() { # STAGE START_FOLDER
   assert_nothing_in "$client_out"
 }
 
-@test "lab: v1.1 starts from v1.0, v2 from v1.1, v3 from v1.0" {
+@test "lab: v1.1, v2 and v3 start from v1.0" {
   local stage
-  for stage in v1.1-multiconn:v1.0-single v2-threaded-broadcast:v1.1-multiconn v3-reverse:v1.0-single; do
+  for stage in v1.1-multiconn:v1.0-single v2-threaded-broadcast:v1.0-single v3-reverse:v1.0-single; do
     rm -rf "$dir/lab"
     make_lab "${stage%:*}"
     build_lab
@@ -111,7 +114,7 @@ assert_no_solution() { # STAGE START_FOLDER
 @test "lab: nothing of the solution is in it" {
   local stage before
   for stage in v1.0-single:tests/lab/skeleton v1.1-multiconn:v1.0-single \
-    v2-threaded-broadcast:v1.1-multiconn v3-reverse:v1.0-single; do
+    v2-threaded-broadcast:v1.0-single v3-reverse:v1.0-single; do
     rm -rf "$dir/lab"
     make_lab "${stage%:*}"
     assert_no_solution "${stage%:*}" "${stage#*:}"
