@@ -45,9 +45,9 @@ setup() {
   # What a sanitizer finds goes into files, which teardown looks for: also in a server that is
   # killed at the end.
   export ASAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99"
-  # The leak check stops all threads at exit, and may hang where one that was joined is still on
-  # its way out of the kernel. Valgrind looks for leaks there.
-  case $STAGE in v2*) ASAN_OPTIONS+=":detect_leaks=0" ;; esac
+  # The leak check stops all threads at exit, and may hang: where one that was joined is still on its way
+  # out of the kernel, and in v3, once in some dozen stops, in sched_yield(). Valgrind looks for leaks there.
+  case $STAGE in v2* | v3*) ASAN_OPTIONS+=":detect_leaks=0" ;; esac
   export UBSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:print_stacktrace=1:exitcode=99"
   export TSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99"
 }
