@@ -96,6 +96,19 @@ static bool refuse_more_operands(struct command_line *line)
     return wrong_usage(line);
 }
 
+/* A message shows an address as HOST:PORT or [HOST]:PORT, and so it is copied. An IPv6 address alone
+ * has two colons or more. */
+static bool is_host(struct command_line *line)
+{
+    const char *colon = strchr(line->host, ':');
+
+    if (line->host[0] != '[' && (colon == NULL || strchr(colon + 1, ':') != NULL))
+        return true;
+    complain("%s: HOST and PORT are two words, as in ::1 65432: %s", line->program,
+             quote(line->host, strlen(line->host)).text);
+    return wrong_usage(line);
+}
+
 bool parse_server(struct command_line *line, int argc, char *argv[])
 {
     unsigned port;
@@ -108,7 +121,7 @@ bool parse_server(struct command_line *line, int argc, char *argv[])
         line->port = next_operand(line);
     if (line->operand_count > line->max_extra)
         return refuse_more_operands(line);
-    return parse_number(line, "PORT", line->port, 0, 65535, &port);
+    return is_host(line) && parse_number(line, "PORT", line->port, 0, 65535, &port);
 }
 
 bool parse_client(struct command_line *line, int argc, char *argv[])
@@ -123,7 +136,7 @@ bool parse_client(struct command_line *line, int argc, char *argv[])
         line->port = next_operand(line);
     if (line->operand_count > line->max_extra)
         return refuse_more_operands(line);
-    return parse_number(line, "PORT", line->port, 1, 65535, &port);
+    return is_host(line) && parse_number(line, "PORT", line->port, 1, 65535, &port);
 }
 
 bool parse_number(struct command_line *line, const char *name, const char *operand, unsigned least,

@@ -1399,6 +1399,17 @@ assert_client_takes_port() { # PORT
   assert_refuses client '-- 127.0.0.1 1 --'
 }
 
+@test "server and client: an address that was copied from a message is refused, and how to write it is said" {
+  [ -z "${SERVER:-}${CLIENT:-}" ] || skip "the contract leaves it open"
+  assert_line_explained() {
+    assert_line_refused && assert_line_in "$dir/$program.err" "^$program: HOST and PORT are two words, as in ::1 65432: "
+  }
+  local addresses=('127.0.0.1:1' "'[::1]:1'" "'[::1]'") program
+  for program in server client; do
+    for_each_line assert_line_explained "$program" "it takes the address for a host" "${addresses[@]/%/ 1}"
+  done
+}
+
 # bats test_tags=single,threaded-broadcast,reverse
 @test "server and client: a port with leading zeros is decimal" {
   assert_refuses server '127.0.0.1 065536'

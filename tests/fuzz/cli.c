@@ -110,6 +110,16 @@ static struct meaning read_arguments(const char *options, int argc, char *argv[]
     return meaning;
 }
 
+/* Whether a text can be HOST: not HOST:PORT, and without brackets. */
+static bool is_host_alone(const char *text)
+{
+    int colons = 0;
+
+    for (const char *at = text; *at != '\0'; at++)
+        colons += *at == ':';
+    return text[0] != '[' && colons != 1;
+}
+
 /* Splits the operands into HOST, PORT and those behind it, and checks what the parser made of them.
  * Returns whether they are as the contract has them. */
 static bool check_operands(const struct meaning *meaning, const struct command_line *line,
@@ -132,7 +142,8 @@ static bool check_operands(const struct meaning *meaning, const struct command_l
         for (int i = 0; i < rest; i++)
             check(line->operands[i] == meaning->operands[named + i], "they are in order");
     }
-    return is_number(port, is_server ? 0 : 1, 65535) && rest <= line->max_extra;
+    return is_host_alone(host) && is_number(port, is_server ? 0 : 1, 65535) &&
+           rest <= line->max_extra;
 }
 
 /* Checks what was printed, and the status, of a program that is not to go on. */
