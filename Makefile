@@ -2,105 +2,96 @@
 
 STAGES = v1.0-single v1.1-multiconn v2-threaded-broadcast v3-reverse
 
+# ---- Build and run ----
+
 all: build ## build the servers and clients of all stages (the default)
 
-build:
+build: runnable
 	@for stage in $(STAGES); do (cd $$stage && $(MAKE) -s) || exit 1; done
 
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
-
-diff: ## show how a stage grew, FROM=v1.0 TO=v1.1; or how much all of them did
-	@tests/diff $(FROM) $(TO)
-
-lab: ## make a folder in which a student writes a stage; STAGE=v1.1 DIR=~/lab
-	@tests/lab/lab '$(STAGE)' '$(DIR)'
-handout: ## pack the same as a tarball, here; STAGE=v1.1
-	@tests/lab/lab --pack '$(STAGE)'
-exercise: ## test what you have added to a stage for an exercise, NAME=...; or list the exercises
-	@tests/lab/exercise '$(NAME)'
+# A ZIP of the repository may have lost what makes a script run.
+runnable:
+	@[ -x tests/setup ] || { echo "make: the scripts here cannot be run, as they came in a ZIP; this mends it:" \
+	    "chmod +x tests/setup \$$(grep -rlI '^#!' .ci tests)" >&2; exit 1; }
 
 demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
 
+clean: ## remove everything that was built
+	@for folder in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$folder && $(MAKE) clean) || exit 1; done
+	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^# ---- / { print substr($$0, 8, length($$0) - 12) } \
+	    /^[a-z].*:.*## / { sub(/ .*/, "", $$1); printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# ---- Test ----
+
 check: build ## run the suites of the four stages; SERVER and CLIENT name other programs to test
 	@tests/check
 
-check-v1.0: ## run those of one stage; also check-v1.1, check-v2, check-v3
-	@(cd v1.0-single && $(MAKE) -s) && tests/check v1.0-single
-check-v1.1:
-	@(cd v1.1-multiconn && $(MAKE) -s) && tests/check v1.1-multiconn
-check-v2:
-	@(cd v2-threaded-broadcast && $(MAKE) -s) && tests/check v2-threaded-broadcast
-check-v3:
-	@(cd v3-reverse && $(MAKE) -s) && tests/check v3-reverse
+check-v1.0 check-v1.1 check-v2 check-v3: runnable ## run that of one stage; also check-v1.1, check-v2, check-v3
+	@stage=$$(echo $@ | sed 's/check-//'); cd $$stage-* && $(MAKE) -s && cd .. && exec tests/check $$stage-*
 
-check-all: build ## run all suites: also those of the lessons, the labs and the tools, and those below
+check-all: build ## run all suites: also those of the lessons, the labs and the tools
 	@tests/check explain lab grade bench v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
 
-check-support: ## run the tests of the suites' own helpers
-	@tests/check support
+check-explain check-lab check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break: build
+	@tests/check $$(echo $@ | sed 's/check-//')
 
-check-explain: ## compare what failing tests say to students with what is kept; RENEW=1 keeps it anew
-	@tests/check explain
+# ---- Learn ----
 
-check-second: ## let the C programs and a second implementation, in Python, talk to each other
-	@tests/check second
-check-lab: ## run the tests of diff, lab and the exercises
-	@tests/check lab
+diff: runnable ## show how a stage grew, FROM=v1.0 TO=v1.1; or how much all of them did
+	@tests/diff $(FROM) $(TO)
 
-check-hosts: build ## let server and client talk on two hosts, over a line that loses packets
-	@tests/check two-hosts
+break: runnable ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
+	@tests/break
 
-check-prose: ## compare the READMEs with the code and with what it prints
-	@tests/check prose
-check-trace: ## compare the pictures of tests/trace with what the programs do
-	@tests/check trace
-
-mutants: ## break the programs, one mistake at a time, and see whether the suites notice; MUTANT=one-recv
-	@tests/mutants/run
-
-portability: ## build for other compilers, C libraries and machines, and run the suites; BUILD=s390x
-	@BUILD='$(BUILD)' STAGE='$(STAGE)' tests/portability
-
-break: ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
-	@MUTANT='$(MUTANT)' STAGE='$(STAGE)' tests/break
-
-trace: ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
+trace: runnable ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
 	@command -v python3 >/dev/null || { echo 'make trace: python3 is missing: tests/setup --ci brings it' >&2; exit 1; }
 	@renew='$(RENEW)'; tests/trace/run $${renew:+--renew} $(STAGE)
 
-bench: build ## measure what each way of serving clients costs; BENCH=quick or long, and a folder
-	@command -v python3 >/dev/null || \
-	    { echo "make bench: python3 is missing: tests/setup --ci brings it" >&2; exit 1; }
-	@(cd tests/bench && $(MAKE) -s) && tests/bench/run $(BENCH)
-check-bench: ## run the tests of the benchmark's load generator
-	@tests/check bench
+exercise: runnable ## test what you have added to a stage for an exercise, NAME=...; or list the exercises
+	@tests/lab/exercise "$$NAME"
 
-grade: ## grade a class: STAGE=v1.1 SUBMISSIONS=dir [JOBS=n] [SSHLOGINFILE=file] [RESULTS=dir]
+# ---- Teach ----
+
+lab: runnable ## make a folder in which a student writes a stage; STAGE=v1.1 DIR=~/lab
+	@tests/lab/lab "$$STAGE" "$$DIR"
+
+handout: runnable ## pack the same as a tarball, here; STAGE=v1.1
+	@tests/lab/lab --pack "$$STAGE"
+
+grade: runnable ## grade a class: STAGE=v1.1 SUBMISSIONS=dir [JOBS=n] [SSHLOGINFILE=file] [RESULTS=dir]
 	@tests/grade/run
-check-grade: ## grade wrong, right and hostile submissions, and see what they get
-	@tests/check grade
 
-coverage: ## see which lines of the stages the suites execute, and which they do not
-	@tests/coverage/run
+# ---- Prove ----
 
-fuzz: ## feed the parsers with inputs that a fuzzer makes up; FUZZ_SECONDS=10 for each
-	@tests/fuzz/run
+bench: build ## measure what each way of serving clients costs; BENCH=quick or long, and a folder
+	@command -v python3 >/dev/null || { echo "make bench: python3 is missing: tests/setup --ci brings it" >&2; exit 1; }
+	@(cd tests/bench && $(MAKE) -s) && tests/bench/run $(BENCH)
 
-analyze: ## look for mistakes in the C sources without running them
-	@tests/analyze
+mutants: runnable ## break the programs, one mistake at a time, and see whether the suites notice; MUTANT=one-recv
+	@tests/mutants/run
 
 faults: build ## let each system call of the programs fail, and see what becomes of the service; CALL=accept
 	@tests/faults/run
 
-lint: ## check the style of C, shell and bats files
+fuzz: runnable ## feed the parsers with inputs that a fuzzer makes up; FUZZ_SECONDS=10 for each
+	@tests/fuzz/run
+
+coverage: runnable ## see which lines of the stages the suites execute, and which they do not
+	@tests/coverage/run
+
+analyze: runnable ## look for mistakes in the C sources without running them
+	@tests/analyze
+
+portability: runnable ## build for other compilers, C libraries and machines, and run the suites; BUILD=s390x
+	@tests/portability
+
+lint: runnable ## check the style of C, shell and bats files
 	@tests/lint
 
-clean: ## remove everything that was built
-	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
-	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
-
-.PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-support check-explain \
-        check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace bench grade \
-        coverage fuzz analyze faults lint clean
+.PHONY: all build runnable demo clean help check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-explain check-lab \
+        check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break diff break \
+        trace exercise lab handout grade bench mutants faults fuzz coverage analyze portability lint

@@ -11,8 +11,8 @@ type timeout >/dev/null 2>&1 || timeout_command=gtimeout
 # splits them, or the stage's own programs, in an emulator if there is one (see suite.bash). And
 # probe_command.
 find_programs() {
-  eval "server_command=(${SERVER:-${ECHO_EMULATOR:-} '"$STAGE_DIR/server"'})"
-  eval "client_command=(${CLIENT:-${ECHO_EMULATOR:-} '"$STAGE_DIR/client"'})"
+  eval "server_command=(${SERVER:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/server\"})"
+  eval "client_command=(${CLIENT:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/client\"})"
   probe_command=("$SUPPORT/bin/probe")
 }
 
