@@ -96,8 +96,8 @@ static bool refuse_more_operands(struct command_line *line)
     return wrong_usage(line);
 }
 
-/* A message shows an address as HOST:PORT or [HOST]:PORT, and so it is copied. An IPv6 address alone
- * has two colons or more. */
+/* A message shows an address as HOST:PORT or [HOST]:PORT, and so it is copied. An IPv6 address
+ * alone has two colons or more. */
 static bool is_host(struct command_line *line)
 {
     const char *colon = strchr(line->host, ':');

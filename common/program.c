@@ -100,47 +100,44 @@ static void write_line(int fd, const char *line, size_t size)
     funlockfile(stdout);
 }
 
-void say(const char *format, ...)
+static void print_line(int fd, const char *format, va_list arguments)
 {
     char line[LINE_SIZE];
-    va_list arguments;
+    va_list again;
 
-    va_start(arguments, format);
+    va_copy(again, arguments);
     int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (length < 0)
-        return; /* an argument cannot be shown: there is no line */
-
-    size_t size = (size_t)length;
+    size_t size = length < 0 ? 0 : (size_t)length;
     char *text = size < sizeof line ? line : malloc(size + 1);
     if (text == NULL) {
         text = line; /* no memory: what has room */
         size = sizeof line - 1;
     } else if (text != line) {
-        va_start(arguments, format);
-        (void)vsnprintf(text, size + 1, format, arguments);
-        va_end(arguments);
+        (void)vsnprintf(text, size + 1, format, again);
     }
+    va_end(again);
     text[size] = '\n'; /* in place of the NUL */
-    write_line(STDOUT_FILENO, text, size + 1);
+    write_line(fd, text, size + 1);
     if (text != line)
         free(text);
 }
 
-int complain(const char *format, ...)
+void say(const char *format, ...)
 {
-    char line[LINE_SIZE];
     va_list arguments;
 
     va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
+    print_line(STDOUT_FILENO, format, arguments);
     va_end(arguments);
+}
 
-    size_t size = length < 0 ? 0 : (size_t)length;
-    if (size > sizeof line - 1)
-        size = sizeof line - 1;
-    line[size++] = '\n'; /* in place of the NUL */
-    write_line(STDERR_FILENO, line, size);
+int complain(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    print_line(STDERR_FILENO, format, arguments);
+    va_end(arguments);
     return -1;
 }
 

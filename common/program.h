@@ -30,8 +30,7 @@ void say(const char *format, ...);
 void hurry_output(void);
 
 /* Writes one line to stderr in the same way. Takes what printf() takes; the caller begins it with
- * the program's name, and leaves out the newline. What is longer than 1,000 bytes is cut. Returns
- * -1, for the caller to return. */
+ * the program's name, and leaves out the newline. Returns -1, for the caller to return. */
 int complain(const char *format, ...);
 
 /* Returns the exit status of a client that has done its work: EXIT_SUCCESS if all that it printed
