@@ -147,11 +147,26 @@ assert_no_solution() { # STAGE START_FOLDER
 }
 
 @test "lab: a failing test advises to read what is there" {
+  local name reading file
   make_lab v1.1-multiconn
-  grep -rq 'README' "$root"/tests/support/*.bash
-  run grep -r 'README' "$dir/lab/tests/support"
-  assert_output ''
-  grep -rqF 'LESSON.md, \"Run it\"' "$dir/lab/tests/support"
+  cd "$dir/lab"
+  "$root/tests/suite" --list v1.1 | cut -f 4 >"$dir/names"
+  # shellcheck disable=SC2034 # where_to_read looks at STAGE
+  STAGE=v1.1-multiconn SUPPORT=$dir/lab/tests/support
+  while IFS= read -r name; do
+    what_is_there "$(where_to_read "$name")"
+  done <"$dir/names" | sort -u >"$dir/readings"
+  grep -qx 'LESSON.md, "Run it"' "$dir/readings"
+  grep -q '^LESSON.md, "One blocking socket is enough"; man 2 poll$' "$dir/readings"
+  run ! grep README "$dir/readings"
+  grep -oE '[a-zA-Z0-9./-]+\.(md|h)' "$dir/readings" | sort -u >"$dir/files"
+  while IFS= read -r file; do
+    [ -e "$file" ] || fail "there is no $file"
+  done <"$dir/files"
+  rm -rf common LESSON.md # what a program in another language has, when it was graded
+  [ "$(what_is_there "common/stop.h; man 2 sigaction")" = "man 2 sigaction" ]
+  [ "$(what_is_there 'v1.1-multiconn/README.md, "Run it"')" = 'the lesson of v1.1-multiconn, "Run it"' ]
+  [ "$(what_is_there 'v3-reverse/README.md, "Run it"')" = 'the lesson of v3-reverse, "Run it"' ]
 }
 
 @test "lab: the contract has the sections on all stages and on this one, and no other" {

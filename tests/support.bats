@@ -375,6 +375,7 @@ refuse_each() { # COMMAND...
   client_command=(sh -c 'echo first; echo "client: no" >&2; exit 3')
   start_client
   wait_for_line "$client_out" '^first$'
+  wait_until is_gone "$client" # what run calls has no children of its own: it knows who has ended before
   refuses wait_for_line "$client_out" '^second$' "that it did not say it"
   assert_line '  on stderr: client: no'
   assert_line "  the program's exit status: 3"

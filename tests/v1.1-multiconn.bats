@@ -867,10 +867,8 @@ END
   crowd 250 ask:hello close
   crowd 250 ask:hello reset
   crowd 250 send:hello reset
-  as_before() { [ "$(descriptors "$server")" -eq "$before" ]; }
-  wait_until as_before || explain "descriptors are left open" \
-    "before" "$before" "after 1000 connections" "$(descriptors "$server")" \
-    "it usually means" "one of the ways in which a connection ends does not close() it"
+  assert_descriptors_closed "$before" "1000 connections" \
+    "one of the ways in which a connection ends does not close() it"
 }
 
 @test "client: 500 connections at once are echoed" {

@@ -1041,10 +1041,8 @@ assert_stops_anywhere() { # SIGNAL
     visit "send-file:$dir/in" expect-eof
   done
   assert_unharmed
-  as_many() { [ "$(descriptors "$server")" -le "$before" ]; }
-  wait_until as_many || explain "descriptors are left open" "before" "$before" \
-    "behind the connections" "$(descriptors "$server")" \
-    "it usually means" "on some way out of a connection (a reset, a message too long) nobody calls close()"
+  assert_descriptors_closed "$before" "these connections" \
+    "on some way out of a connection (a reset, a message too long) nobody calls close()"
 }
 
 @test "server: out of descriptors, it says so once as long as somebody waits" {

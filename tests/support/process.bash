@@ -33,7 +33,7 @@ start() { # NAME COMMAND...
   "$@" <>"${stdin_file:-/dev/null}" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" 3>&- 4>&- &
   pid=$!
   set +m
-  eval "end_of_$name= command_of_$name=(\"\$@\")" # for explain_crash
+  eval "end_of_$name= command_of_$name=(\"\$@\")" # for explain_death
   groups+=("$pid")
   echo "$pid" >"$dir/$name.pid"
 }
