@@ -265,7 +265,7 @@ END
 
 # bats test_tags=points:10
 @test "server: an empty message has an empty answer" {
-  assert_answers '\n' '\n' '\r\n' '\r\n' '\n\n\n' '\n\n\n' 'a\n\nb\n' 'a\n\nb\n'
+  assert_answers '\n' '\n' '\n\n\n' '\n\n\n' 'a\n\nb\n' 'a\n\nb\n'
 }
 
 @test "server: an answer ends as its message did, with \n or with \r\n" {

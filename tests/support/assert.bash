@@ -141,12 +141,13 @@ show_lines() { # FILE
 }
 
 # What was seen of a connection when a step of the probe went wrong: nothing came (silence), the connection was
-# over (closed, reset) or never there (refused), too much came (more), or other bytes (differs).
+# over (closed, reset) or never there (refused, unreachable), too much came (more), or other bytes (differs).
 seen_in_step() { # MESSAGE
   case $1 in
+    *'the time is up in step start'*) echo unreachable ;; # it tries again where it is refused
     *'expected the end of the stream, got 0 bytes '*'nothing for '*) echo open ;;
     *'the time is up in step '*flood* | *'it waits still'*' flood'*) echo swallows ;;
-    *'expected the end of the stream'*', got '[1-9]* | *'expected nothing, got "'*) echo more ;;
+    *'expected the end of the stream, got '[1-9]*' bytes ("'* | *'expected nothing, got "'*) echo more ;;
     *'cannot connect'*refused*) echo refused ;;
     *'the peer took'*': '* | *'a reset'* | *'reset by peer'* | *'roken pipe'*) echo reset ;;
     *'nothing for '* | *'the time is up'* | *'it waits still'*) echo silence ;;
@@ -174,7 +175,7 @@ guess_step_mistake() { # MESSAGE
     open) echo "the connection stays open: nobody closes it when recv() has returned 0, or before that something is waited for that never comes" ;;
     swallows) echo "the program reads on and on from a peer that reads nothing, and keeps all of it in memory: it stops reading while something waits to be sent" ;;
     more) echo "$more" ;;
-    refused)
+    refused | unreachable)
       if has_server_ended; then
         echo "nobody listens there any more: the server has ended; its stderr may say why"
       else
@@ -214,7 +215,7 @@ read_on_step() { # MESSAGE
     more) echo 'man 2 recv and man 2 send: RETURN VALUE; v1.0-single/README.md, "A NUL is a byte"' ;;
     differs) ! has_foreign_nuls "$1" || echo 'man 2 recv and man 2 send: RETURN VALUE; v1.0-single/README.md, "A NUL is a byte"' ;;
     swallows) echo 'v1.1-multiconn/README.md, "One blocking socket is enough"; man 2 poll' ;;
-    refused) has_server_ended || echo "man 2 bind; man 2 listen; common/listen.h" ;;
+    refused | unreachable) has_server_ended || echo "man 2 bind; man 2 listen; common/listen.h" ;;
   esac
 }
 
@@ -226,11 +227,11 @@ meaning_of_step() { # MESSAGE
   seen=$(seen_in_step "$1")
   case $seen-${means:-} in
     *-) echo "$guess" ;;
-    refused-*'refused'* | refused-*listen* | refused-*' ends '* | refused-*' dies'* | \
+    refused-*'refused'* | refused-*listen* | refused-*' ends '* | refused-*' dies'* | refused-*'no failure'* | \
       reset-*reset* | closed-*reset* | reset-*'close()'* | closed-*'close()'* | reset-*SIG* | closed-*SIG* | \
       reset-*' ends '* | closed-*' ends '* | closed-*' gives up '*)
       echo "$guess; or, in this test: $means" ;;
-    refused-* | reset-* | closed-* | swallows-* | open-* | more-*' wait'* | differs-*' wait'* | more-*collect* | differs-*collect* | \
+    refused-* | unreachable-* | reset-* | closed-* | swallows-* | open-* | more-*' wait'* | differs-*' wait'* | more-*collect* | differs-*collect* | \
       more-*' gives up '* | differs-*' gives up '* | more-*'close()'* | differs-*'close()'* | more-*' reset'* | differs-*' reset'*)
       echo "$guess" ;;
     differs-*) if has_foreign_nuls "$1"; then echo "$guess; or, in this test: $means"; else echo "$means"; fi ;;

@@ -255,8 +255,10 @@ explain_not_ready() { # ARGUMENT...
     wait "$server" 2>/dev/null || status=$?
     title="the server ended before it was ready"
     how="exit status $status"
-    meaning=$(meaning_of_status "$status") ||
-      meaning="its first socket calls failed, or it ends without serving; its stderr should say why"
+    meaning=$(meaning_of_status "$status") || case $status in
+      0) meaning="it ends without serving: nothing in it waits for a client, as accept() does" ;;
+      *) meaning="one of its first calls failed: socket(), bind(), listen(); its stderr should say why" ;;
+    esac
   elif [ ! -s "$server_out" ]; then
     meaning=$IN_A_BUFFER
     reading="man 3 setvbuf; $reading"
