@@ -57,7 +57,7 @@ load support/stages
 # bats test_tags=points:10,single,multiconn,threaded-broadcast
 @test "server: each piece is echoed at once, while the client stays connected" {
   start_server
-  means="the server collects input until the client ends its half, or a line or a buffer is full" \
+  means="nothing is sent back yet; or only when the client ends its half, or when a line or a buffer is full" \
     visit ask:one ask:two 'ask:\0' ask:four half-close expect-eof
 }
 
@@ -65,7 +65,7 @@ load support/stages
 
 # Expects a server's lines up to the end of its only client, and nothing on stderr.
 assert_tells() { # MESSAGE...
-  wait_for_line "$server_out" "$closed"
+  wait_until has_line_or_is_gone "$server_out" "$closed" "$server" || true
   server_lines "$(address_of probe)" "$@" | grep -v ' [Ss]top' | assert_lines "$server_out"
   assert_nothing_in "$server_err"
 }
@@ -131,7 +131,6 @@ assert_quiet() {
     start_server ${mode:+"$mode"}
     visit "roundtrip:$dir/sent:$dir/received" half-close expect-eof
     assert_same_bytes "$dir/sent" "$dir/received"
-    assert_unharmed
   done
 }
 
@@ -144,7 +143,6 @@ assert_quiet() {
     means="the server gives up its client when recv() returns 0, with bytes still to send" \
       visit "exchange:$dir/sent:$dir/received"
     assert_answered "$dir/sent" "$dir/received"
-    assert_unharmed
   done
 }
 
@@ -162,7 +160,6 @@ assert_quiet() {
   start_server
   visit "bytes:$dir/sent" "recv:3000:$dir/received" half-close expect-eof
   assert_same_bytes "$dir/sent" "$dir/received"
-  assert_unharmed
 }
 
 @test "server: a slow reader with a small buffer gets everything" {
@@ -178,7 +175,6 @@ assert_quiet() {
   start_server -q
   visit limit:60 "exchange:$dir/sent:$dir/received"
   assert_same_bytes "$dir/sent" "$dir/received"
-  assert_ends
 }
 
 # Expects that a client gets all that it is owed, although it reads it only when the server is done.
@@ -1113,6 +1109,18 @@ assert_started_without() { # REDIRECTIONS VISITS
 # What it means when an operand that is not given has no default, or one that is given another use.
 DEFAULTS="what is not given has a default, and what is given stands in its place. C: the first operand is argv[1] only if argc > 1, and options come before it"
 
+# Says that a program does not tell that it uses its default address. Only another port that it names shows
+# that it uses another one. Fails.
+explain_default_address() { # LINE COMPLAINT OUT ERR
+  local title="nothing tells that the default address is used"
+  local meaning="where nobody listens, or the port is in use, one line on stderr says what was tried, and why it failed: an exception that nobody catches is not that line. Or: $DEFAULTS"
+  if LC_ALL=C grep -qE '(:|[Pp]ort )[0-9]{2,5}([^0-9]|$)' "$3" "$4" && ! grep -q Traceback "$4"; then
+    title="the default address is not used" meaning=$DEFAULTS
+  fi
+  explain "$title" "expected a line like" "$1" "or on stderr" "$2" \
+    "got" "$(show_lines "$3")" "on stderr" "$(show_lines "$4")" "it usually means" "$meaning"
+}
+
 # Expects that the program that was started says which address it uses; or, where a COMPLAINT is given, why
 # it cannot: its port may be in use on this machine, or nobody may listen there.
 assert_uses_address() { # PROGRAM LINE [COMPLAINT]
@@ -1136,8 +1144,7 @@ assert_uses_address() { # PROGRAM LINE [COMPLAINT]
     explain "nothing is printed" "expected a line like" "$line" "it usually means" "$IN_A_BUFFER" \
       "read" "man 3 setvbuf; $STAGE/README.md, \"Run it\""
   else
-    explain "the default address is not used" "expected a line like" "$line" "or on stderr" "$complaint" \
-      "got" "$(show_lines "$out")" "on stderr" "$(show_lines "$err")" "it usually means" "$DEFAULTS"
+    explain_default_address "$line" "$complaint" "$out" "$err"
   fi
 }
 
@@ -1286,8 +1293,7 @@ assert_refused_by_default() { # HOST [OPERAND]
   done
   ! "$SUPPORT/bin/probe" connect "${1//\\/}" "$default_port" close 2>/dev/null ||
     skip "somebody listens on port $default_port of this machine"
-  explain "the default address is not used" "expected, as nobody listens there" \
-    "client: cannot connect to ${1//\\/}:$default_port: Connection refused" "got" "$(show_lines "$client_err")"
+  explain_default_address "" "client: cannot connect to ${1//\\/}:$default_port: Connection refused" "$client_out" "$client_err"
 }
 
 # bats test_tags=single,multiconn,threaded-broadcast

@@ -168,6 +168,13 @@ has_server_ended() {
   [ -n "${server:-}" ] && is_gone "$server"
 }
 
+# Whether it has ended well, and nobody has asked it to.
+has_served_one_client() {
+  case $STAGE in v1.1* | v2*) has_server_ended && wait "$server" 2>/dev/null ;; *) false ;; esac
+}
+
+SERVES_ONE_CLIENT="it serves one client and ends: accept() belongs in a loop that only a request to stop ends"
+
 # What it usually means that a step of the probe went wrong so. Nothing is said that was not seen.
 guess_step_mistake() { # MESSAGE
   local more="more came back than was sent: send() was given the size of the buffer, not what recv() returned; or a greeting, or the NUL behind a string, was sent with it"
@@ -176,7 +183,9 @@ guess_step_mistake() { # MESSAGE
     swallows) echo "the program reads on and on from a peer that reads nothing, and keeps all of it in memory: it stops reading while something waits to be sent" ;;
     more) echo "$more" ;;
     refused | unreachable)
-      if has_server_ended; then
+      if has_served_one_client; then
+        echo "$SERVES_ONE_CLIENT"
+      elif has_server_ended; then
         echo "nobody listens there any more: the server has ended; its stderr may say why"
       else
         echo "the server runs, and does not listen there: it listens on another address than HOST, or on another port than the ready line says; or its ready line comes before listen(); or it has closed its listener"
@@ -227,9 +236,9 @@ meaning_of_step() { # MESSAGE
   seen=$(seen_in_step "$1")
   case $seen-${means:-} in
     *-) echo "$guess" ;;
-    refused-*'refused'* | refused-*listen* | refused-*' ends '* | refused-*' dies'* | refused-*'no failure'* | \
+    refused-*'refused'* | refused-*listen* | refused-*' ends the '* | refused-*' dies'* | refused-*'no failure'* | \
       reset-*reset* | closed-*reset* | reset-*'close()'* | closed-*'close()'* | reset-*SIG* | closed-*SIG* | \
-      reset-*' ends '* | closed-*' ends '* | closed-*' gives up '*)
+      reset-*' ends the '* | closed-*' ends the '* | closed-*' gives up '*)
       echo "$guess; or, in this test: $means" ;;
     refused-* | unreachable-* | reset-* | closed-* | swallows-* | open-* | more-*' wait'* | differs-*' wait'* | more-*collect* | differs-*collect* | \
       more-*' gives up '* | differs-*' gives up '* | more-*'close()'* | differs-*'close()'* | more-*' reset'* | differs-*' reset'*)

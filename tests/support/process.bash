@@ -165,7 +165,7 @@ signal_server() { # SIGNAL
   status_of_end "$server" || true # it sets $status all the same
   explain "the server has ended before it was asked to" "exit status" "$status" \
     "it printed" "$(show_lines "$server_out")" "on stderr" "$(show_lines "$server_err")" "it usually means" \
-    "$(meaning_of_status "$status" || echo "it serves one client and ends: accept() belongs in a loop that only a request to stop ends")" \
+    "$(meaning_of_status "$status" || echo "$SERVES_ONE_CLIENT")" \
     "read" "$STAGE/README.md, \"What happens\""
 }
 
