@@ -238,6 +238,27 @@ All of them, also behind this one: make check-all
   assert_line '5 of 5 tests pass'
 }
 
+@test "lab: with SERVER or CLIENT alone, only its tests are run, and nothing is built; command lines come last" {
+  make_lab v1.1
+  printf '%s\n' 'STAGE=v1.1-multiconn' 'load support/suite' '# ---- The command line of the server ----' \
+    '@test "server: it helps" { :; }' '# ---- Talk ----' '@test "server: it talks" { :; }' \
+    '@test "client: it talks" { false; }' '@test "server and client: they talk" { false; }' >"$dir/lab/tests/v1.1-multiconn.bats"
+  printf '%s\n' 'load support/suite' '# ==== Here ====' '# bats test_tags=single' '@test "it is alone" { false; }' \
+    >"$dir/lab/tests/every-stage.bats"
+  rm "$dir/lab/v1.1-multiconn/client.c"
+  run_outside make -s -C "$dir/lab" check SERVER='python3 server.py'
+  assert_success
+  assert_output "..
+
+  ok     1 of   1  Talk
+  ok     1 of   1  The command line of the server
+
+2 of 2 tests pass"
+  run_outside make -s -C "$dir/lab" check CLIENT='python3 client.py'
+  assert_failure
+  assert_line '0 of 1 tests pass'
+}
+
 @test "lab: a folder that is not empty is left as it is" {
   mkdir "$dir/full"
   echo mine >"$dir/full/server.c"
