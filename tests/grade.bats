@@ -262,6 +262,42 @@ assert points == sorted(points, reverse=True) and points[0] > points[-1], points
 END
 }
 
+# Reports on what a suite would have printed: each line of stdin is an extended regular expression for names of
+# tests, then a tab, and what they say when they fail. All others pass.
+report_on() { # STAGE NAME
+  mkdir -p "$dir/found" "$results/$2"
+  printf '%s\n' server client >"$dir/found/built"
+  cat >"$dir/failures"
+  "$BATS_TEST_DIRNAME/suite" --list "$1" | cut -f 4 | awk -F '\t' '
+    NR == FNR { failing[++n] = $1; said[n] = $2; next }
+    {
+      for (i = 1; i <= n && $0 !~ failing[i]; i++) ;
+      printf "%s %d %s in 12ms\n", (i > n ? "ok" : "not ok"), FNR, $0
+      if (i <= n) { gsub(/\\n/, "\n# ", said[i]); print "# " said[i]; gsub(/\n# /, "\\n", said[i]) }
+    }' "$dir/failures" - >"$dir/found/tap"
+  "$GRADE_DIR/report.py" "$1" "$dir/found" "$2" "$results/$2" >"$dir/table"
+}
+
+@test "a report tells each cause once, with how many tests it took, and the most basic one first" {
+  report_on v1.1 one <<'END'
+^client: -h prints	the exit status is wrong\n  got: 1
+^server: (an|a) 	the time was short\n  got: 20000\n  it usually means: it is slow\n    and waits
+^server: 	the server does not get ready\n  it usually means: the line stays in a buffer\n    for long
+END
+  grep -nE '^(\[|The same|Begin)' "$results/one/report.txt" | sed 's/^[0-9]*://' >"$dir/heads"
+  assert_lines "$dir/heads" <<END
+Begin with the first of these: it is the most basic one.
+[10 points] server: port 0 lets the system choose, and the ready line shows the port
+The same with $(($(grep -c '^not ok.*server: ' "$dir/found/tap") - $(grep -cE '^not ok.*server: (an|a) ' "$dir/found/tap") - 1)) more:
+[10 points] server: a client that half-closes gets everything back, then the end
+The same with $(($(grep -cE '^not ok.*server: (an|a) ' "$dir/found/tap") - 1)) more:
+[1 point] client: -h prints the usage on stdout and exits 0
+END
+  [ "$(grep -c 'the line stays in a buffer' "$results/one/report.txt")" -eq 1 ]
+  assert_line_in "$results/one/report.txt" '^    and [0-9]+ more \([0-9]+ points\)$'
+  [ "$(wc -l <"$results/one/report.txt")" -lt 50 ] || fail "it is long: $(cat "$results/one/report.txt")"
+}
+
 @test "a run that was stopped goes on where it was" {
   hand_in first v1.0-single
   hand_in_script second server 'exec sleep 1000'

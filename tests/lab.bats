@@ -147,11 +147,26 @@ assert_no_solution() { # STAGE START_FOLDER
 }
 
 @test "lab: a failing test advises to read what is there" {
+  local name reading file
   make_lab v1.1-multiconn
-  grep -rq 'README' "$root"/tests/support/*.bash
-  run grep -r 'README' "$dir/lab/tests/support"
-  assert_output ''
-  grep -rqF 'LESSON.md, \"Run it\"' "$dir/lab/tests/support"
+  cd "$dir/lab"
+  "$root/tests/suite" --list v1.1 | cut -f 4 >"$dir/names"
+  # shellcheck disable=SC2034 # where_to_read looks at STAGE
+  STAGE=v1.1-multiconn SUPPORT=$dir/lab/tests/support
+  while IFS= read -r name; do
+    what_is_there "$(where_to_read "$name")"
+  done <"$dir/names" | sort -u >"$dir/readings"
+  grep -qx 'LESSON.md, "Run it"' "$dir/readings"
+  grep -q '^LESSON.md, "One blocking socket is enough"; man 2 poll$' "$dir/readings"
+  run ! grep README "$dir/readings"
+  grep -oE '[a-zA-Z0-9./-]+\.(md|h)' "$dir/readings" | sort -u >"$dir/files"
+  while IFS= read -r file; do
+    [ -e "$file" ] || fail "there is no $file"
+  done <"$dir/files"
+  rm -rf common LESSON.md # what a program in another language has, when it was graded
+  [ "$(what_is_there "common/stop.h; man 2 sigaction")" = "man 2 sigaction" ]
+  [ "$(what_is_there 'v1.1-multiconn/README.md, "Run it"')" = 'the lesson of v1.1-multiconn, "Run it"' ]
+  [ "$(what_is_there 'v3-reverse/README.md, "Run it"')" = 'the lesson of v3-reverse, "Run it"' ]
 }
 
 @test "lab: the contract has the sections on all stages and on this one, and no other" {
@@ -172,7 +187,7 @@ assert_no_solution() { # STAGE START_FOLDER
   assert_failure
   assert_line --regexp '^to do +0 of +[0-9]+  The server gets ready$'
   assert_line 'next: server: port 0 lets the system choose, and the ready line shows the port'
-  assert_line --partial 'it usually means: its first socket calls failed, or it ends without serving'
+  assert_line --partial 'it usually means: it ends without serving'
   assert_line --regexp '^0 of [0-9]+ tests pass$'
   cp "$root"/v1.0-single/*.c v1.0-single
   cp "$root"/common/*.c common
@@ -221,6 +236,27 @@ All of them, also behind this one: make check-all
   run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_success
   assert_line '5 of 5 tests pass'
+}
+
+@test "lab: with SERVER or CLIENT alone, only its tests are run, and nothing is built; command lines come last" {
+  make_lab v1.1
+  printf '%s\n' 'STAGE=v1.1-multiconn' 'load support/suite' '# ---- The command line of the server ----' \
+    '@test "server: it helps" { :; }' '# ---- Talk ----' '@test "server: it talks" { :; }' \
+    '@test "client: it talks" { false; }' '@test "server and client: they talk" { false; }' >"$dir/lab/tests/v1.1-multiconn.bats"
+  printf '%s\n' 'load support/suite' '# ==== Here ====' '# bats test_tags=single' '@test "it is alone" { false; }' \
+    >"$dir/lab/tests/every-stage.bats"
+  rm "$dir/lab/v1.1-multiconn/client.c"
+  run_outside make -s -C "$dir/lab" check SERVER='python3 server.py'
+  assert_success
+  assert_output "..
+
+  ok     1 of   1  Talk
+  ok     1 of   1  The command line of the server
+
+2 of 2 tests pass"
+  run_outside make -s -C "$dir/lab" check CLIENT='python3 client.py'
+  assert_failure
+  assert_line '0 of 1 tests pass'
 }
 
 @test "lab: a folder that is not empty is left as it is" {

@@ -375,6 +375,7 @@ refuse_each() { # COMMAND...
   client_command=(sh -c 'echo first; echo "client: no" >&2; exit 3')
   start_client
   wait_for_line "$client_out" '^first$'
+  wait_until is_gone "$client" # what run calls has no children of its own: it knows who has ended before
   refuses wait_for_line "$client_out" '^second$' "that it did not say it"
   assert_line '  on stderr: client: no'
   assert_line "  the program's exit status: 3"
@@ -432,6 +433,68 @@ refuse_each() { # COMMAND...
   fake_server recv:5 pause
   refuses probe connect 127.0.0.1 "$port" silence:1 ask:hello
   assert_line "  it usually means: $means"
+}
+
+# Expects that a step of the probe that went wrong so is explained so, where a test says MEANS.
+assert_meaning() { # MESSAGE MEANS REGEX
+  local means=$2 said
+  said=$(meaning_of_step "probe: step 1, $1")
+  [[ $said =~ ^$3$ ]] || fail "of \"$1\" it says: $said"
+}
+
+@test "what a test suspects is said where it fits to what was seen, and else what was seen" {
+  local STAGE=v1.1-multiconn waits="the server waits for more" more='more came back than was sent: .*'
+  local nothing='got "" (0 bytes) and then nothing for 10 s'
+  assert_meaning "ask:two: expected \"two\" (3 bytes), $nothing" "$waits" "$waits"
+  assert_meaning "ask:two: expected \"two\" (3 bytes), $nothing" '' 'nothing came at all: .*'
+  assert_meaning 'ask:two: expected "two" (3 bytes), got "\x00\x00\x00" (3 bytes); the first difference is byte 0: \x00, not \x74' "$waits" "$more"
+  assert_meaning 'ask:two: expected "two" (3 bytes), got "owt" (3 bytes); the first difference is byte 0: \x6f, not \x74' "$waits" 'bytes were changed.*'
+  assert_meaning 'ask:two: expected "two" (3 bytes), got "owt" (3 bytes); the first difference is byte 0: \x6f, not \x74' "it was reversed" 'it was reversed'
+  assert_meaning 'expect-eof: expected the end of the stream, got 1012 bytes ("\x00") and then the end of the stream' "$waits" "$more"
+  assert_meaning 'expect-eof: expected the end of the stream, got 0 bytes ("") and then nothing for 10 s' '' 'the connection stays open: .*'
+  assert_meaning 'recv-all: expected the end of the stream, got 1012 bytes and then a reset' "$waits" 'close\(\) resets .*'
+  assert_meaning 'ask:two: expected "two" (3 bytes), got "" (0 bytes) and then the end of the stream' "it waits until the client ends its half" 'the connection was closed before [^;]*'
+  said=$(means="recv() returned 0" meaning_of_step "probe: the time is up in step flood")
+  [[ $said == 'the program reads on and on '* ]]
+}
+
+@test "a server that runs and cannot be reached is told from one that has ended" {
+  local STAGE=v1.1-multiconn refused='start: cannot connect to 127.0.0.2 port 1: Connection refused'
+  start server sleep 1000
+  server=$pid
+  assert_meaning "$refused" '' 'the server runs, and does not listen there: .*'
+  start server sh -c 'exit 1'
+  server=$pid
+  wait_until is_gone "$server"
+  assert_meaning "$refused" '' 'nobody listens there any more: the server has ended.*'
+  start server true
+  server=$pid
+  wait_until is_gone "$server"
+  assert_meaning "$refused" '' 'it serves one client and ends: .*'
+}
+
+@test "a server that has died is said to have died, whatever is measured of it" {
+  start server sh -c 'kill -PIPE $$'
+  server=$pid
+  wait_until is_gone "$server"
+  load support/contract
+  assert_descriptors_closed 21 "1000 connections" "nobody calls close()" >"$dir/said" && fail "it should have failed"
+  assert_line_in "$dir/said" '^the server died \(SIGPIPE\)$'
+  assert_line_in "$dir/said" '^the program has ended, and should go on$'
+  assert_line_in "$dir/said" '^  it usually means: it died of SIGPIPE'
+}
+
+@test "a limit on memory is named where a program ran into it, and where that may have been so" {
+  status=139
+  refuses assert_status 0
+  assert_line '  it usually means: it crashed (SIGSEGV or the like): a pointer or an index is wrong; a debugger shows where'
+  ulimit -d 1048576
+  refuses assert_status 0
+  assert_line --regexp 'a debugger shows where\. Or it has run into the limit on memory, which is 1024 MiB here'
+  echo "terminate called after throwing an instance of 'std::bad_alloc'" >"$dir/server.err"
+  status=134
+  refuses assert_status 0
+  assert_line '  it usually means: it ran out of memory, and may have 1024 MiB here: what it keeps grows with what comes'
 }
 
 @test "signal_server explains that the server has ended before" {

@@ -53,7 +53,7 @@ start_server_with_small_buffers() {
   for i in 1 2 3 4 5; do
     assert_unharmed "the server ends, or stops accepting, when a client has left"
   done
-  assert_stops TERM 5
+  assert_line_count 5 "$server_out" "$accepted"
 }
 
 # bats test_tags=points:10
@@ -71,15 +71,16 @@ start_server_with_small_buffers() {
   start_server
   start_visit first who ask:one pause ask:three half-close expect-eof
   wait_for_pause first
-  start_visit second who ask:two pause
+  start_visit second who ask:two pause half-close expect-eof
   wait_for_pause second
   go first
   finish first
   local first second
   first=$(address_of first)
   second=$(address_of second)
-  wait_for_line "$server_out" "^Server closes connection to $first\$"
-  assert_stops
+  go second
+  finish second
+  wait_for_line "$server_out" "^Server closes connection to $second\$"
   assert_lines "$server_out" <<END
 Server listens on 127.0.0.1:$port
 Server accepts connection from $first
@@ -89,18 +90,7 @@ Server echoes "two" (3 bytes) to $second
 Server echoes "three" (5 bytes) to $first
 Server closes connection to $first
 Server closes connection to $second
-Server stops after 2 connections
 END
-}
-
-# bats test_tags=points:10
-@test "server and client: all messages come back on all connections, and both exit 0" {
-  start_server
-  run_client 127.0.0.1 "$port"
-  assert_echoed 2 2
-  assert_stops TERM 2
-  assert_line_count 2 "$server_out" '^Server echoes "Message 1 from client\." \(22 bytes\) to 127\.0\.0\.1:[0-9]+$'
-  assert_line_count 2 "$server_out" '^Server echoes "Message 2 from client\." \(22 bytes\) to 127\.0\.0\.1:[0-9]+$'
 }
 
 @test "server: nothing comes back that was not sent" {
@@ -248,6 +238,15 @@ assert_lines_of_connection() { # I QUOTED...
   assert_echoed 2 2
 }
 
+# bats test_tags=points:10
+@test "server and client: all messages come back on all connections, and both exit 0" {
+  start_server
+  run_client 127.0.0.1 "$port"
+  assert_echoed 2 2
+  wait_for_lines 2 "$server_out" '^Server echoes "Message 1 from client\." \(22 bytes\) to 127\.0\.0\.1:[0-9]+$'
+  wait_for_lines 2 "$server_out" '^Server echoes "Message 2 from client\." \(22 bytes\) to 127\.0\.0\.1:[0-9]+$'
+}
+
 # ---- Nobody holds up another ----
 
 @test "server: a client that sends half a message and then nothing holds up nobody" {
@@ -368,7 +367,6 @@ assert_lines_of_connection() { # I QUOTED...
   start_server
   visit ask:hello reset
   assert_unharmed "recv() failed with ECONNRESET: the client is gone, and that is no failure of the server"
-  assert_stops
 }
 
 @test "server: clients that reset at once are no end of the service" {
@@ -378,14 +376,12 @@ assert_lines_of_connection() { # I QUOTED...
   crowd 20 send:hello reset
   signal_server CONT
   assert_unharmed "accept(), getpeername() or recv() failed for a client that is gone: that is no failure of the server"
-  assert_stops
 }
 
 @test "server: a client that vanishes in mid-send is no end of the service" {
   start_server -q
   visit flood:3000000 close
   assert_unharmed "send() failed with EPIPE or ECONNRESET: the client is gone, and that is no failure of the server"
-  assert_stops
 }
 
 @test "server: what a client does concerns no other: the others' bytes stay in order" {
@@ -567,111 +563,6 @@ assert_stops_with_idle_clients() { # SIGNAL
     head -c "$(size_of "$dir/received")" >"$dir/echo"
   [ -s "$dir/received" ]
   assert_same_bytes "$dir/echo" "$dir/received"
-}
-
-# ---- Out of descriptors ----
-
-@test "server: out of descriptors it says so once, keeps its clients, and does not spin" {
-  start_server
-  start_visit kept ask:hello pause ask:again pause:again half-close expect-eof
-  wait_for_pause kept
-  take_descriptors
-  start_visit waiting say:connected ask:hello half-close expect-eof
-  wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
-  assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits: do not poll the listener meanwhile"
-  means="a client that was there before is not served any more"
-  go kept
-  wait_for_pause kept again
-  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
-}
-
-@test "server: out of descriptors, whoever waits is served as soon as a client leaves" {
-  start_server
-  start_visit kept ask:hello pause half-close expect-eof
-  wait_for_pause kept
-  take_descriptors
-  start_visit waiting say:connected ask:hello half-close expect-eof
-  wait_for_line "$server_err" '^server: .'
-  means="the listener is not polled again when a descriptor is free"
-  go kept
-  finish kept
-  finish waiting $((10 * SLOWNESS))
-  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
-  assert_stops TERM 2
-}
-
-@test "server: out of descriptors without a client, it serves as soon as there are some again" {
-  start_server
-  take_descriptors
-  start_visit waiting say:connected ask:hello half-close expect-eof
-  wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
-  assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits"
-  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
-  give_descriptors
-  means="no connection of the server itself will close: it has to try again after some time"
-  finish waiting $((10 * SLOWNESS))
-}
-
-@test "server: out of descriptors, it says so once as long as somebody waits" {
-  local name
-  start_server
-  start_visit kept ask:hello pause half-close expect-eof
-  wait_for_pause kept
-  take_descriptors
-  for name in first second third; do
-    start_visit "$name" say:connected ask:hello half-close expect-eof
-    wait_for_line "$dir/$name.out" '^connected$'
-  done
-  wait_for_line "$server_err" '^server: .'
-  go kept
-  for name in kept first second third; do
-    finish "$name"
-  done
-  assert_one_line "$server_err" '^server: .' \
-    "an episode ends when a client could be accepted and none waits: until then, nothing new is to be said"
-}
-
-@test "server: out of descriptors, SIGTERM stops it within 2 s" {
-  start_server
-  start_visit kept ask:hello pause
-  wait_for_pause kept
-  take_descriptors
-  start_visit waiting send:hello pause
-  wait_for_line "$server_err" '^server: .'
-  assert_stops
-}
-
-@test "server: when descriptors run out anew, it says so anew" {
-  local time
-  start_server
-  start_visit client0 ask:hello pause half-close expect-eof
-  wait_for_pause client0
-  take_descriptors
-  for time in 1 2; do
-    start_visit "client$time" say:connected ask:hello pause half-close expect-eof
-    wait_for_lines "$time" "$server_err" '^server: .' \
-      "the episode before has ended when a client could be accepted and none waited: forget it then"
-    go "client$((time - 1))"
-    finish "client$((time - 1))"
-    wait_for_pause "client$time"
-  done
-  assert_line_count 2 "$server_err" .
-}
-
-@test "server: more clients than descriptors are all served, one after another" {
-  need_no_valgrind "it closes what accept() returns where it wants the descriptor for itself"
-  printf hello >"$dir/in"
-  with_ulimit '-n 60' "${server_command[@]}"
-  server_command=("${limited[@]}")
-  start_server
-  # Each in turn sends, half-closes, and receives to the end: this makes room for one more.
-  # 60 of them and the backlog hold all: SOMAXCONN may be 128.
-  means="the server dies, or accepts nobody any more, when accept() fails with EMFILE" \
-    crowd 120 limit:20 "exchange:$dir/in:"
-  wait_until has_line "$server_err" '^server: .' ||
-    explain "120 clients with 60 descriptors, and nothing was said"
-  assert_unharmed "the server does not recover from a lack of descriptors"
-  assert_stops TERM 121
 }
 
 # ---- The client, and what goes wrong ----
@@ -867,10 +758,8 @@ END
   crowd 250 ask:hello close
   crowd 250 ask:hello reset
   crowd 250 send:hello reset
-  as_before() { [ "$(descriptors "$server")" -eq "$before" ]; }
-  wait_until as_before || explain "descriptors are left open" \
-    "before" "$before" "after 1000 connections" "$(descriptors "$server")" \
-    "it usually means" "one of the ways in which a connection ends does not close() it"
+  assert_descriptors_closed "$before" "1000 connections" \
+    "one of the ways in which a connection ends does not close() it"
 }
 
 @test "client: 500 connections at once are echoed" {
@@ -910,6 +799,111 @@ END
   assert_line_in "$client_err" '^client: .' "socket() failed with EMFILE, and nothing was said"
   assert_no_line_in "$client_out" '^Client echoed on 200 of '
   assert_unharmed "the server suffers from a client that has failed"
+}
+
+# ---- Out of descriptors ----
+
+@test "server: out of descriptors it says so once, keeps its clients, and does not spin" {
+  start_server
+  start_visit kept ask:hello pause ask:again pause:again half-close expect-eof
+  wait_for_pause kept
+  take_descriptors
+  start_visit waiting say:connected ask:hello half-close expect-eof
+  wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
+  assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits: do not poll the listener meanwhile"
+  means="a client that was there before is not served any more"
+  go kept
+  wait_for_pause kept again
+  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
+}
+
+@test "server: out of descriptors, whoever waits is served as soon as a client leaves" {
+  start_server
+  start_visit kept ask:hello pause half-close expect-eof
+  wait_for_pause kept
+  take_descriptors
+  start_visit waiting say:connected ask:hello half-close expect-eof
+  wait_for_line "$server_err" '^server: .'
+  means="the listener is not polled again when a descriptor is free"
+  go kept
+  finish kept
+  finish waiting $((10 * SLOWNESS))
+  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
+  assert_stops TERM 2
+}
+
+@test "server: out of descriptors without a client, it serves as soon as there are some again" {
+  start_server
+  take_descriptors
+  start_visit waiting say:connected ask:hello half-close expect-eof
+  wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
+  assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits"
+  assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
+  give_descriptors
+  means="no connection of the server itself will close: it has to try again after some time"
+  finish waiting $((10 * SLOWNESS))
+}
+
+@test "server: out of descriptors, it says so once as long as somebody waits" {
+  local name
+  start_server
+  start_visit kept ask:hello pause half-close expect-eof
+  wait_for_pause kept
+  take_descriptors
+  for name in first second third; do
+    start_visit "$name" say:connected ask:hello half-close expect-eof
+    wait_for_line "$dir/$name.out" '^connected$'
+  done
+  wait_for_line "$server_err" '^server: .'
+  go kept
+  for name in kept first second third; do
+    finish "$name"
+  done
+  assert_one_line "$server_err" '^server: .' \
+    "an episode ends when a client could be accepted and none waits: until then, nothing new is to be said"
+}
+
+@test "server: out of descriptors, SIGTERM stops it within 2 s" {
+  start_server
+  start_visit kept ask:hello pause
+  wait_for_pause kept
+  take_descriptors
+  start_visit waiting send:hello pause
+  wait_for_line "$server_err" '^server: .'
+  assert_stops
+}
+
+@test "server: when descriptors run out anew, it says so anew" {
+  local time
+  start_server
+  start_visit client0 ask:hello pause half-close expect-eof
+  wait_for_pause client0
+  take_descriptors
+  for time in 1 2; do
+    start_visit "client$time" say:connected ask:hello pause half-close expect-eof
+    wait_for_lines "$time" "$server_err" '^server: .' \
+      "the episode before has ended when a client could be accepted and none waited: forget it then"
+    go "client$((time - 1))"
+    finish "client$((time - 1))"
+    wait_for_pause "client$time"
+  done
+  assert_line_count 2 "$server_err" .
+}
+
+@test "server: more clients than descriptors are all served, one after another" {
+  need_no_valgrind "it closes what accept() returns where it wants the descriptor for itself"
+  printf hello >"$dir/in"
+  with_ulimit '-n 60' "${server_command[@]}"
+  server_command=("${limited[@]}")
+  start_server
+  # Each in turn sends, half-closes, and receives to the end: this makes room for one more.
+  # 60 of them and the backlog hold all: SOMAXCONN may be 128.
+  means="the server dies, or accepts nobody any more, when accept() fails with EMFILE" \
+    crowd 120 limit:20 "exchange:$dir/in:"
+  wait_until has_line "$server_err" '^server: .' ||
+    explain "120 clients with 60 descriptors, and nothing was said"
+  assert_unharmed "the server does not recover from a lack of descriptors"
+  assert_stops TERM 121
 }
 
 # ---- The command line of the client ----

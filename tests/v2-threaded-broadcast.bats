@@ -793,10 +793,7 @@ wait_until_shown() { # TEXT
   wait_until few_threads || explain "threads are left behind" \
     "before" "$threads" "after 500 clients" "$(proc_status "$server" Threads)" \
     "it usually means" "the thread of a client goes on when its client is gone"
-  few_descriptors() { [ "$(descriptors "$server")" -le "$descriptors" ]; }
-  wait_until few_descriptors || explain "descriptors are left open" \
-    "before" "$descriptors" "after 500 clients" "$(descriptors "$server")" \
-    "it usually means" "nobody calls close() when a client is gone"
+  assert_descriptors_closed "$descriptors" "500 clients" "nobody calls close() when a client is gone"
   [ "$(awk 'END { print NR }' "/proc/$server/maps")" -le $((maps + 250)) ] ||
     explain "threads that have ended are still held in memory" \
       "memory regions before" "$maps" "after 500 clients" "$(awk 'END { print NR }' "/proc/$server/maps")" \

@@ -24,6 +24,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 LONGEST = 6000  # characters of what one test prints
+NAMED = 8  # tests that failed for a cause that another one tells
 NOT_RUN = "This test was not run"
 
 
@@ -118,8 +119,32 @@ def title(test, points):
     return "[%d point%s] %s" % (points, "" if points == 1 else "s", test)
 
 
+def cause(verdict):
+    """What failing tests have in common: what it means, as their explanations say, or all that these say."""
+    text = verdict[4]
+    if text.startswith(NOT_RUN):
+        return text.split("\n")[0]
+    meaning = re.search(r"^  it usually means: .*(\n    .*)*", text, re.MULTILINE)
+    return re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
+
+
+def by_cause(failed):
+    """The failing tests, those with the same cause together: each cause where its most basic test stands."""
+    causes = {}
+    for verdict in failed:
+        causes.setdefault(cause(verdict), []).append(verdict)
+    return causes.values()
+
+
+def names(verdicts):
+    """A line for each of the first of these tests, and one for the rest."""
+    lines = ["    " + title(v[0], v[1]) for v in verdicts[:NAMED]]
+    rest = verdicts[NAMED:]
+    return lines + ["    and %d more (%d points)" % (len(rest), sum(v[1] for v in rest))] if rest else lines
+
+
 def write_report(path, name, stage, verdicts, log, note, score, most):
-    """A page for the student: the failing tests, the most basic one first."""
+    """A page for the student: each cause once, with the tests that it took; the most basic one first."""
     failed = [v for v in verdicts if v[2] == "failed"]
     failed.sort(key=lambda v: -v[1])  # stable: of as many points, in the suite's order
     lines = ["%s: %s" % (stage, name), "%d of %d points, %d of %d tests failed" % (
@@ -132,15 +157,13 @@ def write_report(path, name, stage, verdicts, log, note, score, most):
     ran = [v for v in failed if not v[4].startswith(NOT_RUN)]
     if ran:
         lines += ["Begin with the first of these: it is the most basic one.", ""]
-    explained = {}
-    for test, points, _, _, text in ran:
-        same_as = explained.setdefault(re.sub(r"[0-9]{4,}", "0", text), test)
-        text = text if same_as == test else "As above: " + same_as
-        lines += [title(test, points)] + ["    " + line for line in text.splitlines()] + [""]
-    reasons = dict.fromkeys(v[4].split("\n")[0] for v in failed if v[4].startswith(NOT_RUN))
-    for reason in reasons:
-        lines.append(reason.replace("This test was", "These tests were"))
-        lines += ["    " + title(v[0], v[1]) for v in failed if v[4].split("\n")[0] == reason] + [""]
+    for first, *more in by_cause(ran):
+        lines += [title(first[0], first[1])] + ["    " + line for line in first[4].splitlines()]
+        if more:
+            lines += ["", "The same with %d more:" % len(more)] + names(more)
+        lines.append("")
+    for group in by_cause(v for v in failed if v[4].startswith(NOT_RUN)):
+        lines += [cause(group[0]).replace("This test was", "These tests were")] + names(group) + [""]
     path.write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -3,11 +3,11 @@
 # where it does not, where_to_read() knows.
 
 # Prints a title, and below it names with their values, leaving out those without one, and last what
-# it usually means and where to read. Fails.
+# it usually means and where to read. If a program has died, that comes first, and is what it means. Fails.
 explain() { # TITLE [NAME VALUE]...
-  local meaning=${means:-} reading=${read_more:-}
-  explain_crash server "${server:-}"
-  explain_crash client "${client:-}"
+  local meaning=${means:-} reading=${read_more:-} death=
+  explain_death server "${server:-}"
+  explain_death client "${client:-}"
   printf '\n%s\n' "$1"
   shift
   while [ $# -ge 2 ]; do
@@ -18,32 +18,46 @@ explain() { # TITLE [NAME VALUE]...
     esac
     shift 2
   done
+  [ -z "$death" ] || meaning=$death
+  case $death in *'it crashed'* | *'it was aborted'*) reading="man 7 signal: Standard signals; man 1 gdb" ;; esac
   explain_line "it usually means" "$meaning"
-  explain_line read "${reading:-$(where_to_read "${BATS_TEST_DESCRIPTION:-}")}"
+  explain_line read "$(what_is_there "${reading:-$(where_to_read "${BATS_TEST_DESCRIPTION:-}")}")"
   return 1
 }
 
-# If a program under test has crashed, that comes first: by which signal, and after what was sent to it.
-explain_crash() { # PROGRAM PID
-  local status=0 tries=0 end=end_of_$1 command="command_of_$1[@]" steps meaning
+# If a program under test has died, says of which signal, and after what was sent to it. Sets $death to what
+# that means.
+explain_death() { # PROGRAM PID
+  local status=0 tries=0 end=end_of_$1 command="command_of_$1[@]" steps how=crashed
   until [ -z "$2" ] || is_gone "$2" || [ "$((tries += 1))" -gt 10 ]; do
     wait_a_moment 0.01 # it may be about to end: its connections are closed before
   done
   status_of_end "$2" || status=${!end:-0}
-  is_crash "$status" || return 0
-  meaning=$(meaning_of_status "$status")
-  printf '\nthe %s crashed (SIG%s): %s\n' "$1" "$(kill -l "$status")" "${meaning#*): }"
+  is_death "$1" "$status" || return 0
+  death=$(meaning_of_status "$status")
+  is_crash "$status" || how=died
+  printf '\nthe %s %s (SIG%s)\n' "$1" "$how" "$(kill -l "$status")"
   explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
+  explain_line "its stderr" "$([ ! -s "$dir/$1.err" ] || show_lines "$dir/$1.err")"
   [ "${FUNCNAME[2]}" != explain_probe ] || return 0 # that shows the steps itself
   for steps in "$dir"/*.steps; do
-    [ ! -e "$steps" ] || explain_line "it was sent (tests/support/probe.c lists the steps)" \
+    [ ! -e "$steps" ] || explain_line "it was sent${STEPS_ARE_LISTED:-}" \
       "$(without_paths "$(show_steps "$(basename "$steps" .steps)" "$(cat "${steps%.steps}.err")")")"
   done
 }
 
+# Where the steps of the probe are explained, if the reader has that file.
+STEPS_ARE_LISTED=
+[ ! -e "${SUPPORT%/*/*}/tests/support/probe.c" ] || STEPS_ARE_LISTED=" (tests/support/probe.c lists the steps)"
+
 # Whether an exit status is that of a program that the system, or it itself, has ended for a mistake.
 is_crash() { # STATUS
   [ "$1" -gt 128 ] && case $(kill -l "$1") in SEGV | BUS | FPE | ILL | ABRT | SYS) ;; *) false ;; esac
+}
+
+# The same, or that it has died of another signal that no test sends. A client that hangs is killed by the suite.
+is_death() { # PROGRAM STATUS
+  is_crash "$2" || case $1-$2 in *-141 | *-153 | server-137) ;; *) false ;; esac
 }
 
 explain_line() { # NAME VALUE
@@ -66,7 +80,8 @@ where_to_read() { # DESCRIPTION
       echo 'v1.0-single/README.md, "The reader of your output has left"; man 2 write: ERRORS' ;;
     *'end of input'*) echo 'v2-threaded-broadcast/README.md, "Half a farewell"; man 2 shutdown' ;;
     *SIGPIPE*) echo "common/program.h; man 2 send: EPIPE, MSG_NOSIGNAL; man 7 signal" ;;
-    *SIGINT* | *SIGTERM* | *' stops '* | *' it stops' | *'signals stop'* | *'stops it'* | *topping* | *'a signal'* | *'the signal'*)
+    *SIGINT* | *SIGTERM* | *' stops within '* | *' stops when '* | *'it stops'[,:]* | *'while it stops '* | *' it stops' | \
+      *'signals stop'* | *'stops it'* | *topping* | *'a signal'* | *'the signal'*)
       echo 'common/stop.h; man 2 sigaction; v2-threaded-broadcast/README.md, "A thread that waits cannot see a flag"' ;;
     *'restarted'*) echo 'v3-reverse/README.md, "The port that is still busy"; man 7 socket: SO_REUSEADDR' ;;
     *'that closes '* | *'that half-closes first'*)
@@ -95,6 +110,27 @@ where_to_read() { # DESCRIPTION
   esac
 }
 
+# Of what there is to read, what the reader has: a lab has the lesson of its own stage, and a submission that was
+# graded may have neither that nor common/. Manuals are everywhere.
+what_is_there() { # READING
+  local root=${SUPPORT%/*/*} place file there='' first=''
+  while IFS= read -r place; do
+    file=${place%%[,: ]*}
+    case $file in
+      "$STAGE/README.md") # also where it is under another name, or nobody knows where
+        if [ ! -e "$root/$file" ]; then
+          if [ -e "$root/LESSON.md" ]; then file=LESSON.md; else file="the lesson of $STAGE"; fi
+          place=$file${place#"$STAGE/README.md"}
+        fi
+        ;;
+      v*/README.md | common/*) [ -e "$root/$file" ] || file= ;;
+    esac
+    first=${first:-$place}
+    [ -z "$file" ] || there+=${there:+'; '}$place
+  done < <(printf '%s\n' "$1" | awk '{ gsub(/; /, "\n"); print }')
+  printf '%s\n' "${there:-"the lesson of ${first/\/README.md/}"}"
+}
+
 # The first lines of a file, with bytes that are no printable ASCII as <HH>.
 show_lines() { # FILE
   if [ -s "$1" ]; then
@@ -104,39 +140,111 @@ show_lines() { # FILE
   fi
 }
 
-# What it usually means that a step of the probe went wrong so.
-guess_step_mistake() { # MESSAGE
+# What was seen of a connection when a step of the probe went wrong: nothing came (silence), the connection was
+# over (closed, reset) or never there (refused, unreachable), too much came (more), or other bytes (differs).
+seen_in_step() { # MESSAGE
   case $1 in
-    *'the peer took'*': '*)
-      echo "the program has closed its connection, or ended, before it had read all that was on its way: one recv() gives what has come so far, and 0 at the end of the stream" ;;
-    *'cannot connect'*refused*)
-      echo "nobody listens there any more: the server has ended; its stderr may say why" ;;
-    *'got "" (0 bytes) and then nothing'*)
-      echo "nothing came at all: the program has sent it to others only; or is busy with another client, and has not accepted this one; or waits for more before it answers; or has failed, and says so on stderr" ;;
-    *'then nothing for '* | *': nothing for '* | *'the time is up'*)
-      echo "fewer bytes came than were expected, and the connection stays open: some were lost (strlen() stops at a NUL, send() may take less than it is given), or the program waits for more before it answers" ;;
-    *'a reset'* | *'reset by peer'* | *'roken pipe'*)
-      echo "close() resets a connection on which something has come that was not read, and what the peer has not read yet is lost; a program that is killed or crashes does the same" ;;
-    *'the end of the stream'* | *'ended the stream'*)
-      echo "the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0" ;;
-    *'the first difference is'*)
-      echo "bytes were changed, lost or repeated, or those of another message or client came" ;;
+    *'the time is up in step start'*) echo unreachable ;; # it tries again where it is refused
+    *'expected the end of the stream, got 0 bytes '*'nothing for '*) echo open ;;
+    *'the time is up in step '*flood* | *'it waits still'*' flood'*) echo swallows ;;
+    *'expected the end of the stream, got '[1-9]*' bytes ("'* | *'expected nothing, got "'*) echo more ;;
+    *'cannot connect'*refused*) echo refused ;;
+    *'the peer took'*': '* | *'a reset'* | *'reset by peer'* | *'roken pipe'*) echo reset ;;
+    *'nothing for '* | *'the time is up'* | *'it waits still'*) echo silence ;;
+    *'the end of the stream'* | *'ended the stream'*) echo closed ;;
+    *'the first difference is'* | *': sent '*', got '*) echo differs ;;
   esac
 }
 
-# The same, with what the test itself says of its failure. That speaks of bytes that are wrong or do not
-# come; a connection that has ended may have another cause.
+# Whether bytes came that cannot be an answer: NULs where none was sent.
+has_foreign_nuls() { # MESSAGE
+  local expected=${1#*expected } got
+  got=${expected#*, got }
+  [ "$got" != "$expected" ] && [[ ${got%%; *} == *'\x00'* ]] && [[ ${expected%%, got *} != *'\x00'* ]]
+}
+
+# Whether the server under test has ended.
+has_server_ended() {
+  [ -n "${server:-}" ] && is_gone "$server"
+}
+
+# Whether it has ended well, and nobody has asked it to.
+has_served_one_client() {
+  case $STAGE in v1.1* | v2*) has_server_ended && wait "$server" 2>/dev/null ;; *) false ;; esac
+}
+
+SERVES_ONE_CLIENT="it serves one client and ends: accept() belongs in a loop that only a request to stop ends"
+
+# What it usually means that a step of the probe went wrong so. Nothing is said that was not seen.
+guess_step_mistake() { # MESSAGE
+  local more="more came back than was sent: send() was given the size of the buffer, not what recv() returned; or a greeting, or the NUL behind a string, was sent with it"
+  case $(seen_in_step "$1") in
+    open) echo "the connection stays open: nobody closes it when recv() has returned 0, or before that something is waited for that never comes" ;;
+    swallows) echo "the program reads on and on from a peer that reads nothing, and keeps all of it in memory: it stops reading while something waits to be sent" ;;
+    more) echo "$more" ;;
+    refused | unreachable)
+      if has_served_one_client; then
+        echo "$SERVES_ONE_CLIENT"
+      elif has_server_ended; then
+        echo "nobody listens there any more: the server has ended; its stderr may say why"
+      else
+        echo "the server runs, and does not listen there: it listens on another address than HOST, or on another port than the ready line says; or its ready line comes before listen(); or it has closed its listener"
+      fi
+      ;;
+    reset)
+      case $1 in
+        *'the peer took'*)
+          echo "the program has closed its connection, or ended, before it had read all that was on its way: one recv() gives what has come so far, and 0 at the end of the stream" ;;
+        *)
+          echo "close() resets a connection on which something has come that was not read, and what the peer has not read yet is lost; a program that is killed or crashes does the same" ;;
+      esac
+      ;;
+    silence)
+      case $1 in
+        *'got "" (0 bytes) and then nothing'*)
+          echo "nothing came at all: the program does not send it yet, or to others only; or is busy with another client, and has not accepted this one; or waits for more before it answers; or has failed, and says so on stderr" ;;
+        *)
+          echo "fewer bytes came than were expected, and the connection stays open: some were lost (strlen() stops at a NUL, send() may take less than it is given), or the program waits for more before it answers" ;;
+      esac
+      ;;
+    closed) echo "the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0" ;;
+    differs)
+      if has_foreign_nuls "$1"; then
+        echo "$more"
+      else
+        echo "bytes were changed, lost or repeated, or came once more than they were sent, or those of another message or client came"
+      fi
+      ;;
+  esac
+}
+
+# Where to read about what was seen, if that tells more than the name of the test.
+read_on_step() { # MESSAGE
+  case $(seen_in_step "$1") in
+    more) echo 'man 2 recv and man 2 send: RETURN VALUE; v1.0-single/README.md, "A NUL is a byte"' ;;
+    differs) ! has_foreign_nuls "$1" || echo 'man 2 recv and man 2 send: RETURN VALUE; v1.0-single/README.md, "A NUL is a byte"' ;;
+    swallows) echo 'v1.1-multiconn/README.md, "One blocking socket is enough"; man 2 poll' ;;
+    refused | unreachable) has_server_ended || echo "man 2 bind; man 2 listen; common/listen.h" ;;
+  esac
+}
+
+# The same as guess_step_mistake, with what the test itself says of its failure, where that fits to what was seen: most tests
+# speak of bytes that do not come or are wrong, and a connection that has ended may have another cause.
 meaning_of_step() { # MESSAGE
-  local guess
+  local guess seen
   guess=$(guess_step_mistake "$1")
-  case $1 in
-    *'nothing for '* | *'the time is up'*) echo "${means:-$guess}" ;;
-    *refused* | *reset* | *'roken pipe'* | *'the end of the stream'* | *'ended the stream'*)
-      case ${means:-} in
-        *reset* | *'close()'* | *SIGPIPE* | *' ends the '*) echo "${guess:+$guess; or, in this test: }$means" ;;
-        *) echo "${guess:-${means:-}}" ;;
-      esac ;;
-    *) echo "${means:-$guess}" ;;
+  seen=$(seen_in_step "$1")
+  case $seen-${means:-} in
+    *-) echo "$guess" ;;
+    refused-*'refused'* | refused-*listen* | refused-*' ends the '* | refused-*' dies'* | refused-*'no failure'* | \
+      reset-*reset* | closed-*reset* | reset-*'close()'* | closed-*'close()'* | reset-*SIG* | closed-*SIG* | \
+      reset-*' ends the '* | closed-*' ends the '* | closed-*' gives up '*)
+      echo "$guess; or, in this test: $means" ;;
+    refused-* | unreachable-* | reset-* | closed-* | swallows-* | open-* | more-*' wait'* | differs-*' wait'* | more-*collect* | differs-*collect* | \
+      more-*' gives up '* | differs-*' gives up '* | more-*'close()'* | differs-*'close()'* | more-*' reset'* | differs-*' reset'*)
+      echo "$guess" ;;
+    differs-*) if has_foreign_nuls "$1"; then echo "$guess; or, in this test: $means"; else echo "$means"; fi ;;
+    *) echo "$means" ;;
   esac
 }
 
@@ -167,7 +275,10 @@ show_steps() { # NAME MESSAGE
 
 # Tells what a step of the probe expected, and what the programs under test printed.
 explain_probe() { # NAME
-  local message sent="" received="" what="a client of your server" server_end client_end
+  local message sent="" received="" what="a client of your server" server_end client_end probe_pid=probe_$1
+  if [ ! -s "$dir/$1.err" ] && [ -n "${!probe_pid:-}" ] && kill -ALRM "${!probe_pid}" 2>/dev/null; then
+    LIMIT=2 wait_until is_gone "${!probe_pid}" || true # its time is up: it says in which step
+  fi
   message=$(cat "$dir/$1.err")
   message=${message:-"it waits still, and has not got as far as it should"}
   ! head -n 1 "$dir/$1.steps" | grep -q '^listen' || what="the server that your client talked to"
@@ -175,7 +286,7 @@ explain_probe() { # NAME
   status_of_end "${server:-}" && server_end=$status
   status_of_end "${client:-}" && client_end=$status
   explain "$what did not see what it expected" \
-    "what it did (tests/support/probe.c lists the steps)" \
+    "what it did${STEPS_ARE_LISTED:-}" \
     "$(without_paths "$(show_steps "$1" "$message")")" \
     "went wrong" "$(without_paths "$message")" \
     "sent" "$([ -z "$received" ] || show_difference "$sent" "$received" "$sent")" \
@@ -183,13 +294,17 @@ explain_probe() { # NAME
     "the server printed" "$(show_printed server out)" "and on stderr" "$(show_printed server err)" \
     "the client printed" "$(show_printed client out)" "the client's stderr" "$(show_printed client err)" \
     "the server's exit status" "${server_end:-}" "the client's exit status" "${client_end:-}" \
-    "it usually means" "$(meaning_of_status "${server_end:-${client_end:-0}}" || meaning_of_step "$message")"
+    "it usually means" "$(meaning_of_status "${server_end:-${client_end:-0}}" || meaning_of_step "$message")" \
+    "read" "$(read_on_step "$message")"
 }
 
-# What a program under test has printed, if it runs in this test; a probe of that name is none.
+# What a program under test has printed, if it runs in this test; a probe of that name is none. Of many lines the
+# last ones say most.
 show_printed() { # PROGRAM STREAM
   if [ ! -e "$dir/$1.steps" ] && [ -s "$dir/$1.$2" ]; then
-    show_lines "$dir/$1.$2"
+    "$SUPPORT/bin/probe" show-lines "$dir/$1.$2" | cut -c 1-200 | awk '
+      { line[NR] = $0 }
+      END { for (i = 1; i <= NR; i++) if (i <= 2 || i > NR - 8) print line[i]; else if (i == 3) print "..." }'
   elif [ ! -e "$dir/$1.steps" ] && [ -e "$dir/$1.$2" ] && [ "$2" = out ]; then
     echo "(nothing)"
   fi
@@ -345,14 +460,39 @@ assert_status() { # EXPECTED [MEANING]
 
 # What an exit status says by itself. Fails if it says nothing.
 meaning_of_status() { # STATUS
+  local memory=
+  [ "$1" -gt 0 ] || return 1
+  memory=$(limit_on_memory)
+  if ran_out_of_memory; then
+    echo "it ran out of memory${memory:+, and may have $memory here}: what it keeps grows with what comes"
+    return
+  fi
   case $1 in
     126 | 127) echo "it could not be run: is it built, and is the path right?" ;;
     130 | 143) echo "it was ended by a signal that it should have handled: man 2 sigaction" ;;
     134) echo "it was aborted (SIGABRT): an assertion, or the C library has found damaged memory" ;;
+    137) echo "it was killed (SIGKILL), which the system does where it takes too much memory${memory:+; it may have $memory here}" ;;
     141) echo "it died of SIGPIPE: a write to a peer or reader that is gone ends the process, unless SIGPIPE is ignored" ;;
+    153) echo "it died of SIGXFSZ: a write beyond the limit on the size of files ends the process, unless SIGXFSZ is ignored" ;;
     99) echo "a sanitizer has found a mistake; see below" ;;
-    *) is_crash "$1" && echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong; a debugger shows where" ;;
+    *)
+      is_crash "$1" && echo "it crashed (SIGSEGV or the like): a pointer or an index is wrong; a debugger shows where${memory:+. Or it has run into the limit on memory, which is $memory here, and uses what malloc() returned without a look}"
+      ;;
   esac
+}
+
+# Whether a program under test says that it has no more memory.
+ran_out_of_memory() {
+  cat "$dir/server.err" "$dir/client.err" 2>/dev/null |
+    grep -qiE 'out of memory|cannot allocate memory|bad_alloc|MemoryError|OutOfMemory'
+}
+
+# How much memory a process may have here, as the grader's sandbox limits it; nothing if that is not limited.
+limit_on_memory() {
+  local kilobytes
+  for kilobytes in "$(ulimit -d)" "$(ulimit -v)"; do
+    case $kilobytes in unlimited | '') ;; *) echo "$((kilobytes / 1024)) MiB" && return ;; esac
+  done
 }
 
 # ---- Of the tools: what `run` has got from one ----

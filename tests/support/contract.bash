@@ -26,7 +26,7 @@ for_each_line() { # CHECK PROGRAM MEANING_OF_HANG LINE...
         "it usually means" "$meaning" || return 1
       status=0
       wait "${pids[i]}" 2>/dev/null || status=$?
-      eval "end_of_$program=\$status command_of_$program=(\"\${!command}\" $line)" # for explain_crash
+      eval "end_of_$program=\$status command_of_$program=(\"\${!command}\" $line)" # for explain_death
       "$check" || return 1
     done
   done
@@ -109,6 +109,22 @@ name_two_addresses() {
   "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
 }
 
+# Expects that a program goes on.
+assert_runs() { # PID
+  ! is_gone "$1" || explain "the program has ended, and should go on" \
+    "stdout of the server" "$(show_printed server out)" "stderr of the server" "$(show_printed server err)" \
+    "it usually means" "one call that failed was taken for the end of the service; its line on stderr says which"
+}
+
+# Expects that the server has closed what it had open for its clients.
+assert_descriptors_closed() { # DESCRIPTORS_BEFORE AFTER_WHAT [MEANING]
+  local before=$1
+  has_closed_them() { is_gone "$server" || [ "$(descriptors "$server")" -le "$before" ]; }
+  wait_until has_closed_them || explain "descriptors are left open" "before" "$before" \
+    "after $2" "$(descriptors "$server")" "it usually means" "$3"
+  assert_runs "$server"
+}
+
 # Expects a process to use next to no CPU time. What a program does once, such as compiling itself,
 # may fall into one second, not into three. On a busy machine, one that spins gets little of the
 # processor, but is made to give way (a nonvoluntary switch) again and again: one that waits is not.
@@ -120,9 +136,7 @@ assert_no_spin() { # PID MEANING
       switches=$(proc_status "$1" nonvoluntary_ctxt_switches)
       sleep 1 # measured, not waited for
     fi
-    ! is_gone "$1" || explain "the program has ended, and should go on" \
-      "stdout of the server" "$(show_printed server out)" "stderr of the server" "$(show_printed server err)" \
-      "it usually means" "one call that failed was taken for the end of the service; its line on stderr says which" || return 1
+    assert_runs "$1" || return 1
     ticks=$(($(cpu_ticks "$1") - ticks))
     switches=$(($(proc_status "$1" nonvoluntary_ctxt_switches) - switches))
     [ "$ticks" -gt 5 ] || [ "$switches" -gt 5 ] || return 0

@@ -33,7 +33,7 @@ start() { # NAME COMMAND...
   "$@" <>"${stdin_file:-/dev/null}" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" 3>&- 4>&- &
   pid=$!
   set +m
-  eval "end_of_$name= command_of_$name=(\"\$@\")" # for explain_crash
+  eval "end_of_$name= command_of_$name=(\"\$@\")" # for explain_death
   groups+=("$pid")
   echo "$pid" >"$dir/$name.pid"
 }
@@ -165,7 +165,7 @@ signal_server() { # SIGNAL
   status_of_end "$server" || true # it sets $status all the same
   explain "the server has ended before it was asked to" "exit status" "$status" \
     "it printed" "$(show_lines "$server_out")" "on stderr" "$(show_lines "$server_err")" "it usually means" \
-    "$(meaning_of_status "$status" || echo "it serves one client and ends: accept() belongs in a loop that only a request to stop ends")" \
+    "$(meaning_of_status "$status" || echo "$SERVES_ONE_CLIENT")" \
     "read" "$STAGE/README.md, \"What happens\""
 }
 
@@ -255,8 +255,10 @@ explain_not_ready() { # ARGUMENT...
     wait "$server" 2>/dev/null || status=$?
     title="the server ended before it was ready"
     how="exit status $status"
-    meaning=$(meaning_of_status "$status") ||
-      meaning="its first socket calls failed, or it ends without serving; its stderr should say why"
+    meaning=$(meaning_of_status "$status") || case $status in
+      0) meaning="it ends without serving: nothing in it waits for a client, as accept() does" ;;
+      *) meaning="one of its first calls failed: socket(), bind(), listen(); its stderr should say why" ;;
+    esac
   elif [ ! -s "$server_out" ]; then
     meaning=$IN_A_BUFFER
     reading="man 3 setvbuf; $reading"
