@@ -10,8 +10,11 @@ build:
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-diff: ## show how a stage grew, FROM=v1.0 TO=v1.1; or how much all of them did
+diff: ## show how a stage grew, FROM=v1.0 TO=v1.1, or a step, FROM=v1.1/2 TO=v1.1/3; or how much all did
 	@tests/diff $(FROM) $(TO)
+
+step: ## list the small steps that lead to a stage, STAGE=v1.1; or make one of them, STEP=3
+	@tests/step '$(STAGE)' $(STEP)
 
 lab: ## make a folder in which a student writes a stage; STAGE=v1.1 DIR=~/lab
 	@tests/lab/lab '$(STAGE)' '$(DIR)'
@@ -36,7 +39,7 @@ check-v3:
 	@(cd v3-reverse && $(MAKE) -s) && tests/check v3-reverse
 
 check-all: build ## run all suites: also those of the lessons, the labs and the tools, and those below
-	@tests/check explain lab grade bench v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
+	@tests/check steps explain lab grade bench v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
 
 check-support: ## run the tests of the suites' own helpers
 	@tests/check support
@@ -54,6 +57,8 @@ check-hosts: build ## let server and client talk on two hosts, over a line that 
 
 check-prose: ## compare the READMEs with the code and with what it prints
 	@tests/check prose
+check-steps: ## walk through the steps to the stages, or to one, STAGE=v1.1 STEP=3; RENEW=yes counts anew
+	@if [ -n '$(STAGE)' ]; then RENEW='$(RENEW)' tests/walk '$(STAGE)' $(STEP); else tests/check steps; fi
 check-trace: ## compare the pictures of tests/trace with what the programs do
 	@tests/check trace
 
@@ -99,8 +104,8 @@ lint: ## check the style of C, shell and bats files
 
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
-	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
+	rm -rf v*/step v*-lab.tar.gz tests/lab/last.tap tests/trace/new
 
-.PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-support check-explain \
-        check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace bench grade \
+.PHONY: all build help diff step lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-support check-explain \
+        check-second check-lab check-hosts check-prose check-steps check-trace check-bench check-grade mutants portability break trace bench grade \
         coverage fuzz analyze faults lint clean
