@@ -45,8 +45,8 @@ steps_of() { # STAGE
   [ ! -f "$root/$1/steps/series" ] || sed '/^#/d' "$root/$1/steps/series"
 }
 
-# Prints the tests that pass after the Nth step, of which the heads of the patches say `Green: TEST`, and
-# `Lifts: TEST` where one turns red again. The series says which pass before the first step.
+# Prints the tests that pass after the Nth step: the heads of the patches name them, and the series those that
+# pass before the first step.
 green_after() { # STAGE N
   {
     sed -n 's/^# Green: /Green: /p' "$root/$1/steps/series"
