@@ -103,6 +103,5 @@ change() { # PATCH OLD NEW
   [ "$(v1.0-single/step/server -h | head -n 1)" = 'usage: server [-q] [[HOST] PORT]' ]
   [ ! -e v1.0-single/step/client.c ]
   (cd v1.0-single/step && make -s server)
-  eval "$(tail -n 1 <<<"$output")" >/dev/null
   run -1 make -s step STAGE=v1.0 STEP=21
 }
