@@ -54,7 +54,7 @@ green_after() { # STAGE N
       sed '/^--- /q' "$root/$1/steps/$patch"
     done
   } | awk '
-    /^Green: / { green[substr($0, 8)] }
+    /^(Green|Settles): / { sub(/^[A-Z][a-z]*: /, ""); green[$0]; next }
     /^Lifts: / { delete green[substr($0, 8)] }
     END { for (test in green) print test }'
 }
