@@ -19,7 +19,7 @@ demo: build ## run each stage's server and client against each other
 
 clean: ## remove everything that was built
 	@for folder in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$folder && $(MAKE) clean) || exit 1; done
-	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
+	rm -rf v*/step v*-lab.tar.gz tests/lab/last.tap tests/trace/new
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^# ---- / { print substr($$0, 8, length($$0) - 12) } \
@@ -34,14 +34,17 @@ check-v1.0 check-v1.1 check-v2 check-v3: runnable ## run that of one stage; also
 	@stage=$$(echo $@ | sed 's/check-//'); cd $$stage-* && $(MAKE) -s && cd .. && exec tests/check $$stage-*
 
 check-all: build ## run all suites: also those of the lessons, the labs and the tools
-	@tests/check explain lab grade bench v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
+	@tests/check steps explain lab grade bench v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
 
-check-explain check-lab check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break: build
+check-steps check-explain check-lab check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break: build
 	@tests/check $$(echo $@ | sed 's/check-//')
 
 # ---- Learn ----
 
-diff: runnable ## show how a stage grew, FROM=v1.0 TO=v1.1; or how much all of them did
+step: runnable ## list the small steps that lead to a stage, STAGE=v1.1; or make one of them, STEP=3
+	@tests/step '$(STAGE)' $(STEP)
+
+diff: runnable ## show how a stage grew, FROM=v1.0 TO=v1.1, or a step, FROM=v1.1/2 TO=v1.1/3; or how much all did
 	@tests/diff $(FROM) $(TO)
 
 break: runnable ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
@@ -92,6 +95,6 @@ portability: runnable ## build for other compilers, C libraries and machines, an
 lint: runnable ## check the style of C, shell and bats files
 	@tests/lint
 
-.PHONY: all build runnable demo clean help check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-explain check-lab \
-        check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break diff break \
+.PHONY: all build runnable demo clean help check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-steps check-explain \
+        check-lab check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break step diff break \
         trace exercise lab handout grade bench mutants faults fuzz coverage analyze portability lint

@@ -2,7 +2,7 @@
 #
 # One command a program: they are small, and whatever changes, the whole program is compiled anew.
 
-COMMON  = ../common
+COMMON ?= ../common
 CC     ?= cc
 CFLAGS ?= -O2 -g
 

@@ -4,6 +4,7 @@
 #   readme   its name in messages            folder   where it stands, from the root ("." or a stage)
 #   sources  files whose text may be quoted  before   those of the stage before, for diffs
 #   targets  what make can make              plan     a directory for what is to be run
+#   steps    the patches that lead here, in their order
 #
 # Each mistake is a line on stdout: README:LINE: what is wrong.
 
@@ -175,6 +176,25 @@ function quoted_line(at, line,    sign) {
     piece = piece "\n" line
 }
 
+# --- the steps to a stage: each is quoted whole, from its first @@ on
+
+function read_steps(    i, line, body) {
+    count_of_steps = split(steps, step_file, " ")
+    for (i = 1; i <= count_of_steps; i++) {
+        body = 0
+        while ((getline line < step_file[i]) > 0)
+            if ((body = body || line ~ /^@@/)) step_text[i] = step_text[i] line "\n"
+        close(step_file[i])
+    }
+}
+
+function check_step(at) {
+    if (step > count_of_steps) mistake(at, "there is no step " step)
+    else if (step != last_step + 1) mistake(at, "step " last_step + 1 " is missing here")
+    else if (quoted_step != step_text[step]) mistake(at, "this is not " step_file[step] ": tests/step --quote " folder " quotes it anew")
+    last_step = step
+}
+
 # --- Mermaid: of its sequence diagrams, what the READMEs use
 
 function mermaid_text(at, text,    bare) {
@@ -241,6 +261,7 @@ function open_block(at,    file) {
     if (block == "diff") {
         old_pool = before_pool
         new_pool = own_pool
+        in_step = 0
         if (mark ~ /^break /) {
             broken = find_path(substr(mark, 7))
             if (broken == "") mistake(mark_line, "there is no file " substr(mark, 7))
@@ -250,6 +271,9 @@ function open_block(at,    file) {
                 printf "" > file
                 print "break", at, broken, file > (plan "/plan")
             }
+        } else if (step) {
+            in_step = 1
+            quoted_step = ""
         } else if (before == "") mistake(at, "there is no stage before this one; is it a change that breaks a file?")
         piece_sign = ""
     } else if (block == "console") {
@@ -268,7 +292,8 @@ function open_block(at,    file) {
 }
 
 function close_block(at) {
-    if (block == "c" || block == "diff") check_piece()
+    if (block == "diff" && in_step) check_step(block_line)
+    else if (block == "c" || block == "diff") check_piece()
     if (block == "mermaid" && depth != 0) mistake(at, "an end is missing in this diagram")
     if (block_file != "") close(block_file)
     block = block_file = mark = ""
@@ -276,7 +301,8 @@ function close_block(at) {
 
 function in_block(at, line) {
     if (block_file != "") print line > block_file
-    if (block == "c" || block == "diff") quoted_line(at, line)
+    if (block == "diff" && in_step) quoted_step = quoted_step line "\n"
+    else if (block == "c" || block == "diff") quoted_line(at, line)
     else if (block == "mermaid") mermaid_line(at, line)
     else if (block == "sh") check_command(at, line)
     else if (block == "console" && line ~ /^\$ /) check_command(at, substr(line, 3))
@@ -288,6 +314,7 @@ BEGIN {
     usage_pool = own_pool before_pool
     pool = usage_pool read_files(also)
     printf "" > (plan "/plan")
+    read_steps()
 }
 
 # The first reading: what is defined.
@@ -310,6 +337,7 @@ NR == FNR {
     if (block == "") {
         block = substr($0, 4)
         if (block == "") block = "(unnamed)"
+        block_line = FNR
         open_block(FNR)
     } else close_block(FNR)
     next
@@ -324,10 +352,14 @@ block != "" { in_block(FNR, $0); next }
     if (mark !~ /^(terminal [0-9]|not run: |break |trace$)/) mistake(FNR, "nobody understands this mark: " mark)
     next
 }
-/^#+ / { print "section", FNR > (plan "/plan") }
+/^#+ / {
+    print "section", FNR > (plan "/plan")
+    step = /^### Step [0-9]+: ./ ? $3 + 0 : 0
+}
 { if ($0 != "") mark = ""; check_text(FNR, $0) }
 END {
     if (block != "") mistake(FNR, "a block is not closed")
+    if (last_step < count_of_steps) mistake(FNR, "the steps from " last_step + 1 " on are not quoted")
     close(plan "/plan")
     exit mistakes > 0
 }

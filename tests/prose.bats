@@ -133,6 +133,30 @@ assert_bites() { # LINE TEXT [OPTION]
   assert_bites 8 'has this already'
 }
 
+# Changes v1.0's lesson, which quotes its steps.
+change_lesson() { # SED
+  copy_repository
+  readme=v1.0-single/README.md
+  sed "$1" "$readme" >lesson && mv lesson "$readme"
+  # The line where the block with the sixth step begins.
+  line=$(awk '/^### Step 6:/ { inside = 1 } inside && /^```diff/ { print NR; exit }' "$readme")
+}
+
+@test "the check names the line of a step that is not quoted as it is" {
+  change_lesson 's/^+        continue; .. one piece a turn ../+        continue; \/* again *\//'
+  assert_bites "$line" 'this is not v1.0-single/steps/server-goes-on.patch'
+}
+
+@test "the check names the line of a step before which one is missing" {
+  change_lesson '/^### Step 5:/,/^```$/d'
+  assert_bites "$line" 'step 5 is missing here'
+}
+
+@test "the check names steps that are not quoted at the end" {
+  change_lesson '/^### Step 20:/,/^```$/d'
+  assert_bites "$(wc -l <"$readme" | tr -d ' ')" 'the steps from 20 on are not quoted'
+}
+
 @test "the check names the line of a link that leads nowhere" {
   copy_repository
   rm v1.0-single/README.md
