@@ -14,7 +14,7 @@ diff: ## show how a stage grew, FROM=v1.0 TO=v1.1; or how much all of them did
 	@tests/diff $(FROM) $(TO)
 
 lab: ## make a folder in which a student writes a stage; STAGE=v1.1 DIR=~/lab
-	@tests/lab/lab '$(STAGE)' '$(DIR)'
+	@tests/lab/lab "$$STAGE" "$$DIR"
 handout: ## pack the same as a tarball, here; STAGE=v1.1
 	@tests/lab/lab --pack '$(STAGE)'
 exercise: ## test what you have added to a stage for an exercise, NAME=...; or list the exercises
@@ -79,6 +79,8 @@ check-bench: ## run the tests of the benchmark's load generator
 
 grade: ## grade a class: STAGE=v1.1 SUBMISSIONS=dir [JOBS=n] [SSHLOGINFILE=file] [RESULTS=dir]
 	@tests/grade/run
+autograder: ## pack what Gradescope takes, here; STAGE=v1.1
+	@tests/grade/autograder "$$STAGE"
 check-grade: ## grade wrong, right and hostile submissions, and see what they get
 	@tests/check grade
 
@@ -99,8 +101,8 @@ lint: ## check the style of C, shell and bats files
 
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
-	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
+	rm -rf v*-lab.tar.gz v*-autograder.zip tests/lab/last.tap tests/trace/new
 
 .PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-support check-explain \
         check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace bench grade \
-        coverage fuzz analyze faults lint clean
+        autograder coverage fuzz analyze faults lint clean

@@ -9,10 +9,12 @@ type timeout >/dev/null 2>&1 || timeout_command=gtimeout
 
 # Sets the arrays server_command and client_command: the words of SERVER and CLIENT as a shell
 # splits them, or the stage's own programs, in an emulator if there is one (see suite.bash). And
-# probe_command.
+# probe_command. The name of a file is one word, whatever is in it.
 find_programs() {
-  eval "server_command=(${SERVER:-${ECHO_EMULATOR:-} '"$STAGE_DIR/server"'})"
-  eval "client_command=(${CLIENT:-${ECHO_EMULATOR:-} '"$STAGE_DIR/client"'})"
+  [ ! -f "${SERVER:-}" ] || printf -v SERVER %q "$SERVER"
+  [ ! -f "${CLIENT:-}" ] || printf -v CLIENT %q "$CLIENT"
+  eval "server_command=(${SERVER:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/server\"})"
+  eval "client_command=(${CLIENT:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/client\"})"
   probe_command=("$SUPPORT/bin/probe")
 }
 
