@@ -115,12 +115,13 @@ assert_all_passed() { # NAME
   assert_line_in "$results/$1/report.txt" '^([1-9][0-9]*) of \1 points, 0 of [1-9][0-9]* tests failed$'
 }
 
-# Puts a bwrap in front that fails, as in a container that allows no namespaces. Sets $without_sandbox.
+# Puts a bwrap in front that fails, as in a container that allows no namespaces. Sets $without_sandbox, and
+# $bin, where all users find it, which is to be removed.
 forbid_sandbox() {
-  mkdir "$dir/bin"
-  printf '%s\n' '#!/bin/sh' 'echo "bwrap: no permission" >&2' 'exit 1' >"$dir/bin/bwrap"
-  chmod 755 "$dir/bin" "$dir/bin/bwrap"
-  without_sandbox=PATH=$dir/bin:${PATH//"$BATS_LIBEXEC:"/}
+  bin=$(mktemp -d)
+  printf '%s\n' '#!/bin/sh' 'echo "bwrap: no permission" >&2' 'exit 1' >"$bin/bwrap"
+  chmod 755 "$bin" "$bin/bwrap"
+  without_sandbox=PATH=$bin:${PATH//"$BATS_LIBEXEC:"/}
 }
 
 # Whether a submission got this for a test (passed 1, failed 0), as its results.json says.
@@ -443,6 +444,7 @@ END
   forbid_sandbox
   hand_in_script right server "touch '$dir/escaped'"
   run env "$without_sandbox" STAGE=v1.0 SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run"
+  rm -r "$bin"
   assert_failure 1
   assert_output --partial 'there is no sandbox on this machine: bwrap: no permission'
   assert_output --partial 'UNPROTECTED=yes'
@@ -460,6 +462,7 @@ END
     echo "spy: done"
     setsid bash -c "exec -a grade-escapee-3 sleep 1000" &'
   grade v1.0 TESTS="$FEW" UNPROTECTED=yes "$without_sandbox"
+  rm -r "$bin"
   assert_line_in "$dir/table" '^not isolated on this machine: .*bwrap: no permission'
   assert_full_marks right
   assert_line_in "$results/spy/report.txt" 'spy: done'
@@ -550,6 +553,7 @@ END
   mv "$class/submission" "$gradescope"
   env "$without_sandbox" TESTS="$FEW" sh "$gradescope/source/run_autograder" >"$dir/table" 2>&1 3>&- 4>&- ||
     explain "the autograder fails" "it said" "$(cat "$dir/table")"
+  rm -r "$bin"
   python3 - "$gradescope/results/results.json" <<'END'
 import json, sys
 result = json.load(open(sys.argv[1]))
