@@ -45,7 +45,7 @@ need_sandbox() {
 grade() { # STAGE [NAME=VALUE...]
   local stage=$1
   shift
-  env PATH="${PATH//"$BATS_LIBEXEC:"/}" "$@" STAGE="$stage" SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run" \
+  env PATH="${PATH//"$BATS_LIBEXEC:"/}" TIME=$((120 * SLOWNESS)) "$@" STAGE="$stage" SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run" \
     >"$dir/table" 2>&1 3>&- 4>&- || explain "the grader fails" "it said" "$(cat "$dir/table")"
 }
 
