@@ -19,7 +19,7 @@ demo: build ## run each stage's server and client against each other
 
 clean: ## remove everything that was built
 	@for folder in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$folder && $(MAKE) clean) || exit 1; done
-	rm -rf v*/step v*-lab.tar.gz tests/lab/last.tap tests/trace/new
+	rm -rf v*/step v*-lab.tar.gz v*-autograder.zip tests/lab/last.tap tests/trace/new
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^# ---- / { print substr($$0, 8, length($$0) - 12) } \
@@ -68,6 +68,9 @@ handout: runnable ## pack the same as a tarball, here; STAGE=v1.1
 grade: runnable ## grade a class: STAGE=v1.1 SUBMISSIONS=dir [JOBS=n] [SSHLOGINFILE=file] [RESULTS=dir]
 	@tests/grade/run
 
+autograder: runnable ## pack what Gradescope takes, here; STAGE=v1.1
+	@tests/grade/autograder "$$STAGE"
+
 # ---- Prove ----
 
 bench: build ## measure what each way of serving clients costs; BENCH=quick or long, and a folder
@@ -97,4 +100,4 @@ lint: runnable ## check the style of C, shell and bats files
 
 .PHONY: all build runnable demo clean help check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-steps check-explain \
         check-lab check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break step diff break \
-        trace exercise lab handout grade bench mutants faults fuzz coverage analyze portability lint
+        trace exercise lab handout grade autograder bench mutants faults fuzz coverage analyze portability lint

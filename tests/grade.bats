@@ -45,7 +45,7 @@ need_sandbox() {
 grade() { # STAGE [NAME=VALUE...]
   local stage=$1
   shift
-  env PATH="${PATH//"$BATS_LIBEXEC:"/}" "$@" STAGE="$stage" SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run" \
+  env PATH="${PATH//"$BATS_LIBEXEC:"/}" TIME=$((120 * SLOWNESS)) "$@" STAGE="$stage" SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run" \
     >"$dir/table" 2>&1 3>&- 4>&- || explain "the grader fails" "it said" "$(cat "$dir/table")"
 }
 
@@ -109,6 +109,19 @@ assert_full_marks() { # NAME
   grep -E "^$1,([1-9][0-9]*),\1,100.0,0\$" "$results/grades.csv" ||
     explain "a right program does not get full marks" "submission" "$1" \
       "the table" "$(cat "$dir/table")" "its report" "$(cat "$results/$1/report.txt")"
+}
+
+assert_all_passed() { # NAME
+  assert_line_in "$results/$1/report.txt" '^([1-9][0-9]*) of \1 points, 0 of [1-9][0-9]* tests failed$'
+}
+
+# Puts a bwrap in front that fails, as in a container that allows no namespaces. Sets $without_sandbox, and
+# $bin, where all users find it, which is to be removed.
+forbid_sandbox() {
+  bin=$(mktemp -d)
+  printf '%s\n' '#!/bin/sh' 'echo "bwrap: no permission" >&2' 'exit 1' >"$bin/bwrap"
+  chmod 755 "$bin" "$bin/bwrap"
+  without_sandbox=PATH=$bin:${PATH//"$BATS_LIBEXEC:"/}
 }
 
 # Whether a submission got this for a test (passed 1, failed 0), as its results.json says.
@@ -222,18 +235,88 @@ assert_mutants_graded() { # STAGE MUTANT...
 }
 
 @test "programs that are not where they are looked for are named, and not called a failed build" {
-  mkdir -p "$class/src/src"
+  mkdir -p "$class/src/src" "$class/nothing" "$class/two"
   cp "$ROOT/v1.0-single"/*.c "$class/src/src"
-  touch "$class/src/README"
+  cp -R "$class/src/src" "$class/src/other"
   hand_in_script lab v1.0-single/bin/server 'exit 0'
   printf 'all:\n\techo built\n' >"$class/lab/v1.0-single/Makefile"
+  touch "$class/nothing/homework.7z"
+  cp "$ROOT/v1.0-single/server.c" "$class/two/echo_server.c"
+  cp "$ROOT/v1.0-single/server.c" "$class/two/tcp_server.c"
   grade v1.0 TESTS='^server: -h'
-  assert_line_in "$results/src/report.txt" '^    no server at the top; there is src/server\.c$'
+  assert_line_in "$results/src/report.txt" '^    no server at the top; there is (src|other)/server\.c, (src|other)/server\.c$'
   assert_line_in "$results/lab/report.txt" '^    no server in v1.0-single/; there is v1.0-single/bin/server$'
-  assert_line_in "$results/lab/report.txt" '^    no client in v1.0-single/; there is nothing of that name elsewhere$'
-  for name in src lab; do
+  assert_line_in "$results/lab/report.txt" '^    no client in v1.0-single/; there is nothing of that name, but '
+  assert_line_in "$results/nothing/report.txt" '^    no client at the top; there is nothing of that name, but homework.7z$'
+  assert_line_in "$results/two/report.txt" '^    no server at the top, but several that could be: echo_server.c, tcp_server.c$'
+  for name in src lab nothing two; do
     assert_no_line_in "$results/$name/report.txt" 'build failed'
   done
+}
+
+@test "what courses get is taken where only one thing can be meant, and named" {
+  local name program lab="$dir/packed/My Lab"
+  mkdir -p "$lab" "$dir/packed/__MACOSX/My Lab"
+  cp "$ROOT/v1.0-single/server.c" "$lab/Server.c"
+  cp "$ROOT/v1.0-single/client.c" "$lab/echo_client.c"
+  touch "$dir/packed/.DS_Store" "$lab/.DS_Store" "$dir/packed/__MACOSX/My Lab/._Server.c"
+  cp -R "$dir/packed" "$class/folder"
+  mkdir -p "$class/zip" "$class/tar.gz" "$class/Doe_12345_assignsubmission_file_/deeper" "$class/__MACOSX"
+  (cd "$dir/packed" && python3 -m zipfile -c "$class/zip/hw.zip" __MACOSX "My Lab" .DS_Store)
+  tar -czf "$class/tar.gz/hw.tar.gz" -C "$dir/packed" .
+  cp "$class/zip/hw.zip" "$class/Doe_12345_assignsubmission_file_/deeper"
+  hand_in makefile v1.0-single
+  mv "$class/makefile/server.c" "$class/makefile/serve.c"
+  # shellcheck disable=SC2016 # make expands them
+  printf '%s\n' 'COMPILE = cc -std=c11 -D_POSIX_C_SOURCE=200809L -Icommon -o $@' 'all: echos echoc' \
+    'echos: serve.c' '	$(COMPILE) serve.c common/*.c' 'echoc: client.c' '	$(COMPILE) client.c common/*.c' \
+    >"$class/makefile/Makefile"
+  hand_in_python carriage-returns v1.0-single
+  cp -R "$class/carriage-returns" "$class/python"
+  for program in server client; do
+    sed '1s,.*,#!/usr/bin/python3,; s/$/\r/' "$class/python/programs/$program.py" >"$class/carriage-returns/$program"
+    mv "$class/python/programs/$program.py" "$class/python/my_$program.py"
+    rm "$class/python/$program"
+  done
+  grade v1.0 TESTS='^(server|client): -h prints'
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ makefile carriage-returns python; do
+    assert_all_passed "$name"
+  done
+  [ ! -e "$results/__MACOSX" ]
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_; do
+    assert_line_in "$results/$name/report.txt" '^took Server\.c for the server$'
+    assert_line_in "$results/$name/report.txt" '^took the folder My Lab$'
+  done
+  assert_line_in "$results/zip/report.txt" '^took what is in hw\.zip$'
+  assert_line_in "$results/makefile/report.txt" '^took echos for the server$'
+  assert_line_in "$results/carriage-returns/report.txt" '^took server without the carriage returns'
+  assert_line_in "$results/python/report.txt" '^took my_client\.py for the client$'
+}
+
+@test "Java's EchoServer.java is compiled and started" {
+  command -v javac >/dev/null || skip "javac is not installed"
+  mkdir -p "$class/java"
+  echo 'public class EchoServer { public static void main(String[] words) {
+    System.out.println("this is Java, with " + words.length + " word"); } }' >"$class/java/EchoServer.java"
+  grade v1.0 TESTS='^server: -h prints' SHOW="$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")"
+  assert_line_in "$results/java/report.txt" '^took EchoServer\.java for the server$'
+  assert_line_in "$results/java/report.txt" 'this is Java, with 1 word'
+}
+
+@test "the names of folders may hold blanks, quotes and any script" {
+  local name names=("O'Brien, \"Ann\" \$HOME" "Ψηφίο 数字" "100% \\n	&*") lab="$dir/O'Brien's \"λαβ\" \$1"
+  for name in "${names[@]}"; do hand_in "$name" v1.0-single; done
+  grade v1.0 TESTS='^server: -h'
+  for name in "${names[@]}"; do assert_all_passed "$name"; done
+  make -s -C "$ROOT" lab STAGE=v1.0 DIR="${lab//\$/\$\$}"
+  cp "$ROOT/v1.0-single"/*.c "$lab/v1.0-single"
+  cp "$ROOT/common"/*.c "$lab/common"
+  make -s -C "$lab" >/dev/null 2>&1
+  make -s -C "$lab/tests/support" >/dev/null
+  PATH=${PATH//"$BATS_LIBEXEC:"/} run "$lab/tests/suite" v1.0 --filter '^server: -h prints'
+  assert_success
+  SERVER="$lab/v1.0-single/server" PATH=${PATH//"$BATS_LIBEXEC:"/} run "$ROOT/tests/suite" v1.0 --filter '^server: -h prints'
+  assert_success
 }
 
 @test "reports are well-formed, whatever programs print, and begin with what is most basic" {
@@ -380,16 +463,48 @@ END
   assert_nothing_in "$dir/left" "parallel --cleanup removes what it has sent; tests/grade/one the rest"
 }
 
-@test "where there is no sandbox, it says so in one line, and grades" {
-  local bin
-  bin=$(mktemp -d)
-  printf '%s\n' '#!/bin/sh' 'echo "bwrap: no permission" >&2' 'exit 1' >"$bin/bwrap"
-  chmod 755 "$bin" "$bin/bwrap"
+@test "the caller's umask takes nothing from the sandbox, and no marks" {
+  need_sandbox
+  local mask
+  for mask in 027 077; do
+    rm -rf "$class" "$results"
+    umask "$mask"
+    hand_in right v1.0-single
+    grade v1.0 TESTS="$FEW"
+    assert_no_line_in "$dir/table" 'not isolated'
+    assert_full_marks right
+  done
+}
+
+@test "where there is no sandbox, nothing is graded, and the reason is shown" {
+  forbid_sandbox
+  hand_in_script right server "touch '$dir/escaped'"
+  run env "$without_sandbox" STAGE=v1.0 SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run"
+  rm -r "$bin"
+  assert_failure 1
+  assert_output --partial 'there is no sandbox on this machine: bwrap: no permission'
+  assert_output --partial 'UNPROTECTED=yes'
+  [ ! -e "$dir/escaped" ] && [ ! -e "$results" ]
+}
+
+@test "UNPROTECTED=yes grades without a sandbox, but no program as root, who keeps the results to himself" {
+  forbid_sandbox
   hand_in right v1.0-single
-  grade v1.0 TESTS="$FEW" PATH="$bin:${PATH//"$BATS_LIBEXEC:"/}"
+  # shellcheck disable=SC2016 # the script expands them
+  hand_in_script spy server 'exec 2>&1; echo "spy: user $(id -u)"
+    for file in $(find "${0%/job.*}" -name "*.tap" -o -name note -o -name "*.bats"); do
+      [ ! -w "$file" ] || echo "spy: writes $file"
+    done
+    echo "spy: done"
+    setsid bash -c "exec -a grade-escapee-3 sleep 1000" &'
+  grade v1.0 TESTS="$FEW" UNPROTECTED=yes "$without_sandbox"
   rm -r "$bin"
   assert_line_in "$dir/table" '^not isolated on this machine: .*bwrap: no permission'
   assert_full_marks right
+  assert_line_in "$results/spy/report.txt" 'spy: done'
+  [ "$(id -u)" -eq 0 ] || skip "only root can become another user"
+  assert_no_line_in "$results/spy/report.txt" 'spy: (user 0|writes)'
+  run ! pgrep -f 'grade-escapee-3'
 }
 
 @test "a sandbox that fails in the middle of a run lets nothing out: that is not graded" {
@@ -404,6 +519,102 @@ END
   assert_line_in "$dir/table" '^tests/grade/one: the sandbox does not work on .* now: '
   assert_line_in "$dir/table" '^0 of 1 graded'
   [ ! -e "$dir/escaped" ] && [ ! -e "$results/spy" ]
+}
+
+# ---- Programs that hang ----
+
+@test "a server that never gets ready is started no more, which one line says, and its client loses nothing" {
+  hand_in silent v1.1-multiconn
+  rm "$class/silent/server.c"
+  hand_in_script silent server 'exec sleep 1000'
+  grade v1.1 TIME=300 \
+    TESTS='^server: (port 0|-h|it|a second client|each|every byte|a client that)|^client: (-h|the third|it sends)'
+  assert_line_in "$results/silent/report.txt" \
+    '^[1-9][0-9] tests \([0-9]+ points\) were not run: the server does not get ready .*, whenever it was started$'
+  has silent 'client: it sends its messages, all of them, and nothing else' passed 1
+  assert_no_line_in "$results/silent/report.txt" 'was used up'
+  assert_no_line_in "$results/silent/report.txt" '^\[.*client: '
+}
+
+@test "the tests of a client that hangs take no time from the server's" {
+  hand_in hanging v1.0-single
+  rm "$class/hanging/client.c"
+  hand_in_script hanging client 'exec sleep 1000'
+  grade v1.0 TESTS='^server: (-h|port 0|it serves one)|^client: ' TIME=40
+  assert_line_in "$results/hanging/report.txt" 'were not run: the time for all tests together \(40 s\) was used up'
+  assert_no_line_in "$results/hanging/report.txt" '^\[.*server: '
+  has hanging 'server: it serves one client and exits 0' passed 1
+}
+
+@test "a program that is missing is named as missing, also when the time was used up" {
+  hand_in_script one server 'exec sleep 1000'
+  cp "$ROOT/v1.0-single/client.c" "$class/one"
+  printf 'all:\n\techo no rule for the client\n' >"$class/one/Makefile"
+  grade v1.0 TESTS='^server: |^client: -h' TIME=10
+  assert_line_in "$results/one/report.txt" 'was used up'
+  assert_line_in "$results/one/report.txt" '^    no client at the top; there is client.c$'
+  assert_line_in "$results/one/report.txt" 'not run: there is no client'
+}
+
+# ---- Gradescope and GitHub Classroom ----
+
+@test "make autograder packs what Gradescope needs and nothing else, and it grades there" {
+  local gradescope=$dir/autograder
+  (cd "$dir" && "$GRADE_DIR/autograder" v1.0 >/dev/null)
+  mkdir -p "$gradescope/source" "$gradescope/results"
+  python3 -m zipfile -e "$dir/v1.0-autograder.zip" "$gradescope/source"
+  (cd "$gradescope/source" && find . -path ./common -prune -o -path ./tests/support -prune -o -type f -print | sort) >"$dir/packed"
+  assert_lines "$dir/packed" <<'END'
+./run_autograder
+./setup.sh
+./tests/every-stage.bats
+./tests/golden/v3-client.txt
+./tests/golden/v3-server.txt
+./tests/grade/build
+./tests/grade/cut.awk
+./tests/grade/inside
+./tests/grade/one
+./tests/grade/report.py
+./tests/grade/run
+./tests/setup
+./tests/suite
+./tests/v1.0-single.bats
+END
+  [ ! -e "$gradescope/source/tests/support/bin" ]
+  chmod +x "$gradescope/source/tests"/{suite,grade/run,grade/one,grade/inside} # Python's zipfile does not
+  sed -i "s,/autograder,$gradescope,g" "$gradescope/source/run_autograder" # a folder of ours instead
+  forbid_sandbox # as there
+  hand_in_script submission server 'exec sleep 1000'
+  echo 'int main(void) { retrun 0; }' >"$class/submission/client.c"
+  mv "$class/submission" "$gradescope"
+  env "$without_sandbox" TESTS="$FEW" sh "$gradescope/source/run_autograder" >"$dir/table" 2>&1 3>&- 4>&- ||
+    explain "the autograder fails" "it said" "$(cat "$dir/table")"
+  rm -r "$bin"
+  python3 - "$gradescope/results/results.json" <<'END'
+import json, sys
+result = json.load(open(sys.argv[1]))
+tests = {test["name"]: test for test in result["tests"]}
+assert result["score"] == sum(test["score"] for test in tests.values()) == 0, result["score"]
+assert all(test["visibility"] == "visible" and test["output"] for test in tests.values())
+assert "retrun" in tests["client: -h prints the usage on stdout and exits 0"]["output"]
+assert "does not end" in tests["server: -h prints the usage on stdout and exits 0"]["output"]
+END
+}
+
+@test "the workflow for GitHub Classroom grades in the layout of its checkout" {
+  need_sandbox
+  mkdir -p "$dir/job/class"
+  ln -s "$(cd "$ROOT" && pwd)" "$dir/job/course"
+  hand_in submission v1.0-single
+  mkdir "$class/submission/.github"
+  mv "$class/submission" "$dir/job/class"
+  sed -n '/id: grade/,/uses:/{/^          /s///p;}' "$GRADE_DIR/classroom.yml" >"$dir/step"
+  (cd "$dir/job" && env PATH="${PATH//"$BATS_LIBEXEC:"/}" STAGE=v1.0 TESTS="$FEW" GITHUB_OUTPUT="$dir/said" \
+    bash -e "$dir/step" >"$dir/table" 2>&1 3>&- 4>&-) || explain "the step fails" "it said" "$(cat "$dir/table")"
+  assert_line_in "$dir/table" '^([1-9][0-9]*) of \1 points'
+  sed -n 's/^result=//p' "$dir/said" | base64 -d | sed 's/, /\n/g' >"$dir/result"
+  assert_line_in "$dir/result" '^"status": "pass"'
+  assert_line_in "$dir/result" '^"max_score": [1-9]'
 }
 
 # ---- Submissions that attack ----
@@ -453,7 +664,7 @@ int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) me
   mkdir "$class/build"
   printf 'all:\n\tsleep 1000\n' >"$class/build/Makefile"
   assert_costs_only_itself TIME=40
-  assert_line_in "$results/build/report.txt" 'the time for all tests together \(40 s\) was used up'
+  assert_line_in "$results/build/report.txt" '^    it did not end within 20 s$'
   [ "$(field endless 2)" = 0 ]
 }
 

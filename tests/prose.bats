@@ -78,6 +78,10 @@ assert_bites() { # LINE TEXT [OPTION]
   check_readme --static README.md
 }
 
+@test "what the grader's handbook says is so" {
+  check_readme --static tests/grade/README.md
+}
+
 @test "what the README of v1.0-single says is so" {
   check_readme --static v1.0-single/README.md
 }

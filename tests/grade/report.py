@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turns what a suite printed about a submission into reports.
 
-  report.py STAGE FOUND NAME OUT   FOUND holds built, tap, build.log, note, as tests/grade/inside leaves
+  report.py STAGE FOUND NAME OUT   FOUND holds built, *.tap, build.log, note, as tests/grade/inside leaves
                                    them; writes report.txt, junit.xml and results.json into OUT, and
                                    prints a line of the table
                                    TESTS, from the environment: the tests that count
@@ -54,10 +54,10 @@ def read_text(path, limit=10**9):
         return ""
 
 
-def read_tap(path):
+def read_tap(found):
     """What became of each test: name -> (outcome, seconds, explanation)."""
     results, name = {}, None
-    for line in read_text(path).splitlines():
+    for line in "\n".join(read_text(path) for path in sorted(found.glob("*.tap"))).splitlines():
         match = re.match(r"(ok|not ok) \d+ (.*) in (\d+)ms( # skip ?(.*))?$", line)
         if match:
             name = match.group(2)
@@ -80,12 +80,17 @@ def shorten(text):
     return text if len(text) < LONGEST else text[:LONGEST] + "\n..."
 
 
+def said_of(log, kind):
+    """What tests/grade/build says of a submission: its lines that begin so."""
+    return [line[7:500] for line in log.splitlines() if re.match("build: (%s)" % kind, line)]
+
+
 def build_said(log):
     """What is wrong with a build: that it failed, or what it left where, and the lines that say more."""
     lines = [line for line in log.splitlines() if not line.startswith("build: ")]
-    missing = [line[7:] for line in log.splitlines() if re.match("build: no ", line)]
+    missing = said_of(log, "no |it did not end")
     if missing:
-        return "The programs are not where they are looked for", "\n".join(line[:500] for line in missing)
+        return "The programs are not where they are looked for", "\n".join(missing)
     first = next((i for i, line in enumerate(lines) if re.search(r"error|Error|undefined", line)), 0)
     return "The build failed. Its first errors", "\n".join(line[:500] for line in lines[first:first + 12])
 
@@ -94,7 +99,7 @@ def not_run(name, found):
     """Why a test that is not in the TAP was not run."""
     built, log, note = found
     missing = [p for p in name.split(":")[0].split(" and ") if p not in built]
-    if note or not missing:
+    if not missing:
         return "%s: %s." % (NOT_RUN, note or "the suite was ended before its turn came")
     text = "%s: there is no %s." % (NOT_RUN, " and no ".join(missing))
     return text + ("\n%s:\n%s" % build_said(log) if log else "")
@@ -102,7 +107,7 @@ def not_run(name, found):
 
 def judge(stage, found):
     """All tests: (name, points, outcome, seconds, explanation)."""
-    tests, results = read_tests(stage), read_tap(found / "tap")
+    tests, results = read_tests(stage), read_tap(found)
     unknown = set(results) - set(tests)
     if unknown:
         sys.exit("report.py: no tests of %s: %s" % (stage, unknown))
@@ -122,8 +127,6 @@ def title(test, points):
 def cause(verdict):
     """What failing tests have in common: what it means, as their explanations say, or all that these say."""
     text = verdict[4]
-    if text.startswith(NOT_RUN):
-        return text.split("\n")[0]
     meaning = re.search(r"^  it usually means: .*(\n    .*)*", text, re.MULTILINE)
     return re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
 
@@ -149,6 +152,7 @@ def write_report(path, name, stage, verdicts, log, note, score, most):
     failed.sort(key=lambda v: -v[1])  # stable: of as many points, in the suite's order
     lines = ["%s: %s" % (stage, name), "%d of %d points, %d of %d tests failed" % (
         score, most, len(failed), sum(v[2] != "skipped" for v in verdicts)), ""]
+    lines += said_of(log, "took ") + [""] * bool(said_of(log, "took "))
     if note:
         lines += ["Not all tests were run: %s." % note, ""]
     if log and any(v[4].startswith(NOT_RUN + ": there is no") for v in failed):
@@ -162,8 +166,10 @@ def write_report(path, name, stage, verdicts, log, note, score, most):
         if more:
             lines += ["", "The same with %d more:" % len(more)] + names(more)
         lines.append("")
-    for group in by_cause(v for v in failed if v[4].startswith(NOT_RUN)):
-        lines += [cause(group[0]).replace("This test was", "These tests were")] + names(group) + [""]
+    reasons = dict.fromkeys(v[4].split("\n")[0] for v in failed if v[4].startswith(NOT_RUN))
+    for reason in reasons:
+        points = [v[1] for v in failed if v[4].split("\n")[0] == reason]
+        lines += [reason.replace("This test was", "%d tests (%d points) were" % (len(points), sum(points))), ""]
     path.write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -9,8 +9,10 @@ type timeout >/dev/null 2>&1 || timeout_command=gtimeout
 
 # Sets the arrays server_command and client_command: the words of SERVER and CLIENT as a shell
 # splits them, or the stage's own programs, in an emulator if there is one (see suite.bash). And
-# probe_command.
+# probe_command. The name of a file is one word, whatever is in it.
 find_programs() {
+  [ ! -f "${SERVER:-}" ] || printf -v SERVER %q "$SERVER"
+  [ ! -f "${CLIENT:-}" ] || printf -v CLIENT %q "$CLIENT"
   eval "server_command=(${SERVER:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/server\"})"
   eval "client_command=(${CLIENT:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/client\"})"
   probe_command=("$SUPPORT/bin/probe")
@@ -206,6 +208,7 @@ start_server_on() { # ARGUMENT...
 }
 
 launch_server() { # ARGUMENT...
+  assert_not_hopeless
   start server "${server_command[@]}" "$@"
   server=$pid
   ready=$(ready_regex)
@@ -217,6 +220,16 @@ launch_server() { # ARGUMENT...
 take_port() { # ARGUMENT...
   has_line "$server_out" "$ready" || explain_not_ready "$@" || return 1
   port=${found##*[!0-9]}
+  [ -z "${ECHO_NEVER_READY:-}" ] || : >"$ECHO_NEVER_READY/got-ready"
+}
+
+# Fails where a server has never got ready, three times for the same reason: a class has other tests to run. In
+# the folder ECHO_NEVER_READY, which the grader makes for each submission, stand the reasons.
+assert_not_hopeless() {
+  local reason
+  [ -e "${ECHO_NEVER_READY:-}/reasons" ] && [ ! -e "$ECHO_NEVER_READY/got-ready" ] || return 0
+  reason=$(awk '++count[$0] == 3 { print; exit }' "$ECHO_NEVER_READY/reasons")
+  [ -z "$reason" ] || fail "This test was not run: $reason, whenever it was started"
 }
 
 # Starts the server with a pipe for its output, and reads from it up to the ready line. The reader's end is
@@ -263,6 +276,7 @@ explain_not_ready() { # ARGUMENT...
     meaning=$IN_A_BUFFER
     reading="man 3 setvbuf; $reading"
   fi
+  [ -z "${ECHO_NEVER_READY:-}" ] || echo "$title ($how)" >>"$ECHO_NEVER_READY/reasons"
   explain "$title" "ran" "$(show_command "${server_command[@]}" "$@")" "it" "$how" \
     "expected a line like" "$ready" "got" "$(show_lines "$server_out")" \
     "on stderr" "$(show_lines "$server_err")" "it usually means" "$meaning" \
