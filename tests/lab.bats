@@ -252,7 +252,6 @@ All of them, also behind this one: make check-all
 
   ok     1 of   1  Talk
   ok     1 of   1  The command line of the server
-
 2 of 2 tests pass"
   run_outside make -s -C "$dir/lab" check CLIENT='python3 client.py'
   assert_failure

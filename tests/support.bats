@@ -489,6 +489,7 @@ assert_meaning() { # MESSAGE MEANS REGEX
   refuses assert_status 0
   assert_line '  it usually means: it crashed (SIGSEGV or the like): a pointer or an index is wrong; a debugger shows where'
   ulimit -d 1048576
+  status=139
   refuses assert_status 0
   assert_line --regexp 'a debugger shows where\. Or it has run into the limit on memory, which is 1024 MiB here'
   echo "terminate called after throwing an instance of 'std::bad_alloc'" >"$dir/server.err"
