@@ -47,10 +47,12 @@ static bool read_line(struct reader *reader, const char **why)
     return true;
 }
 
-/* Whether the line that came last is that one. */
+/* Whether the line that came last is that one. What others say without a newline may stand in front
+ * of it. */
 static bool is_line(const struct reader *reader, const void *line, size_t size)
 {
-    return reader->line.size == size && memcmp(reader->line.data, line, size) == 0;
+    return reader->line.size >= size &&
+           memcmp(reader->line.data + reader->line.size - size, line, size) == 0;
 }
 
 /* Sends the line at `*at` of `text`, if there is one more. Returns its size. */
@@ -87,6 +89,20 @@ void step_talk(int *fd, char *rest)
     (void)fclose(out);
     if (size > 0)
         fail("the line at byte %zu did not come back whole", said);
+    free(text.data);
+}
+
+void step_hear(int *fd, char *rest)
+{
+    static struct reader reader;
+    struct bytes text = read_file(rest);
+    const char *why;
+
+    reader.fd = *fd;
+    do {
+        if (!read_line(&reader, &why))
+            fail("got %s, and the line did not come", why);
+    } while (!is_line(&reader, text.data, text.size));
     free(text.data);
 }
 
