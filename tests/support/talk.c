@@ -47,9 +47,14 @@ static bool read_line(struct reader *reader, const char **why)
     return true;
 }
 
-/* Whether the line that came last is that one. What others say without a newline may stand in front
- * of it. */
+/* Whether the line that came last is that one. */
 static bool is_line(const struct reader *reader, const void *line, size_t size)
+{
+    return reader->line.size == size && memcmp(reader->line.data, line, size) == 0;
+}
+
+/* The same if others have said something without a newline in front of it. */
+static bool ends_with_line(const struct reader *reader, const void *line, size_t size)
 {
     return reader->line.size >= size &&
            memcmp(reader->line.data + reader->line.size - size, line, size) == 0;
@@ -81,7 +86,7 @@ void step_talk(int *fd, char *rest)
             fail("expected %zu bytes, got %zu in whole lines and then %s", total, heard, why);
         heard += reader.line.size;
         (void)fwrite(reader.line.data, 1, reader.line.size, out);
-        if (size > 0 && is_line(&reader, text.data + said, size)) {
+        if (size > 0 && ends_with_line(&reader, text.data + said, size)) {
             said += size;
             size = say_line(*fd, &text, said);
         }
@@ -102,7 +107,7 @@ void step_hear(int *fd, char *rest)
     do {
         if (!read_line(&reader, &why))
             fail("got %s, and the line did not come", why);
-    } while (!is_line(&reader, text.data, text.size));
+    } while (!ends_with_line(&reader, text.data, text.size));
     free(text.data);
 }
 
