@@ -1408,7 +1408,7 @@ assert_client_takes_port() { # PORT
 }
 
 @test "server and client: an address that was copied from a message is refused, and how to write it is said" {
-  [ -z "${SERVER:-}${CLIENT:-}" ] || skip "the contract leaves it open"
+  [ -e "$STAGE_DIR/README.md" ] || skip "the contract says nothing of it"
   assert_line_explained() {
     assert_line_refused && assert_line_in "$dir/$program.err" "^$program: HOST and PORT are two words, as in ::1 65432: "
   }
