@@ -70,6 +70,9 @@ trace: ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes kee
 	@command -v python3 >/dev/null || { echo 'make trace: python3 is missing: tests/setup --ci brings it' >&2; exit 1; }
 	@renew='$(RENEW)'; tests/trace/run $${renew:+--renew} $(STAGE)
 
+record: build ## record a stage's programs in two terminals, as a moving picture; STAGE=v1.0
+	@tests/record/run $(STAGE)
+
 bench: build ## measure what each way of serving clients costs; BENCH=quick or long, and a folder
 	@command -v python3 >/dev/null || \
 	    { echo "make bench: python3 is missing: tests/setup --ci brings it" >&2; exit 1; }
@@ -102,5 +105,5 @@ clean: ## remove everything that was built
 	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
 
 .PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-support check-explain \
-        check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace bench grade \
+        check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace record bench grade \
         coverage fuzz analyze faults lint clean
