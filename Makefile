@@ -36,7 +36,7 @@ check-v3:
 	@(cd v3-reverse && $(MAKE) -s) && tests/check v3-reverse
 
 check-all: build ## run all suites: also those of the lessons, the labs and the tools, and those below
-	@tests/check explain lab grade bench v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
+	@tests/check explain lab grade bench book v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
 
 check-support: ## run the tests of the suites' own helpers
 	@tests/check support
@@ -73,10 +73,15 @@ trace: ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes kee
 record: build ## record a stage's programs in two terminals, as a moving picture; STAGE=v1.0
 	@tests/record/run $(STAGE)
 
+book: ## turn the lessons into pages to read in a browser: book/index.html
+	@tests/book/run
+
 bench: build ## measure what each way of serving clients costs; BENCH=quick or long, and a folder
 	@command -v python3 >/dev/null || \
 	    { echo "make bench: python3 is missing: tests/setup --ci brings it" >&2; exit 1; }
 	@(cd tests/bench && $(MAKE) -s) && tests/bench/run $(BENCH)
+check-book: ## make the book, and follow its links
+	@tests/check book
 check-bench: ## run the tests of the benchmark's load generator
 	@tests/check bench
 
@@ -102,8 +107,8 @@ lint: ## check the style of C, shell and bats files
 
 clean: ## remove everything that was built
 	@for stage in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$stage && $(MAKE) clean) || exit 1; done
-	rm -rf v*-lab.tar.gz tests/lab/last.tap tests/trace/new
+	rm -rf book v*-lab.tar.gz tests/lab/last.tap tests/trace/new
 
 .PHONY: all build help diff lab handout exercise demo check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-support check-explain \
-        check-second check-lab check-hosts check-prose check-trace check-bench check-grade mutants portability break trace record bench grade \
+        check-second check-lab check-hosts check-prose check-trace check-bench check-book check-grade mutants portability break trace record book bench grade \
         coverage fuzz analyze faults lint clean
