@@ -19,7 +19,7 @@ demo: build ## run each stage's server and client against each other
 
 clean: ## remove everything that was built
 	@for folder in $(STAGES) tests/support tests/bench tests/fuzz; do (cd $$folder && $(MAKE) clean) || exit 1; done
-	rm -rf v*/step v*-lab.tar.gz v*-autograder.zip tests/lab/last.tap tests/trace/new
+	rm -rf book v*/step v*-lab.tar.gz v*-autograder.zip tests/lab/last.tap tests/trace/new
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^# ---- / { print substr($$0, 8, length($$0) - 12) } \
@@ -34,9 +34,9 @@ check-v1.0 check-v1.1 check-v2 check-v3: runnable ## run that of one stage; also
 	@stage=$$(echo $@ | sed 's/check-//'); cd $$stage-* && $(MAKE) -s && cd .. && exec tests/check $$stage-*
 
 check-all: build ## run all suites: also those of the lessons, the labs and the tools
-	@tests/check steps explain lab grade bench v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
+	@tests/check steps explain lab grade bench book v2-threaded-broadcast v3-reverse prose v1.1-multiconn v1.0-single trace support two-hosts second break
 
-check-steps check-explain check-lab check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break: build
+check-steps check-explain check-lab check-grade check-bench check-book check-prose check-trace check-support check-two-hosts check-second check-break: build
 	@tests/check $$(echo $@ | sed 's/check-//')
 
 # ---- Learn ----
@@ -53,6 +53,12 @@ break: runnable ## build a stage with one mistake in it, and say what it does; M
 trace: runnable ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
 	@command -v python3 >/dev/null || { echo 'make trace: python3 is missing: tests/setup --ci brings it' >&2; exit 1; }
 	@renew='$(RENEW)'; tests/trace/run $${renew:+--renew} $(STAGE)
+
+record: build ## record a stage's programs in two terminals, as a moving picture; STAGE=v1.0
+	@tests/record/run $(STAGE)
+
+book: runnable ## turn the lessons into pages to read in a browser: book/index.html
+	@tests/book/run
 
 exercise: runnable ## test what you have added to a stage for an exercise, NAME=...; or list the exercises
 	@tests/lab/exercise "$$NAME"
@@ -99,5 +105,5 @@ lint: runnable ## check the style of C, shell and bats files
 	@tests/lint
 
 .PHONY: all build runnable demo clean help check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-steps check-explain \
-        check-lab check-grade check-bench check-prose check-trace check-support check-two-hosts check-second check-break step diff break \
-        trace exercise lab handout grade autograder bench mutants faults fuzz coverage analyze portability lint
+        check-lab check-grade check-bench check-book check-prose check-trace check-support check-two-hosts check-second check-break step diff break \
+        trace record book exercise lab handout grade autograder bench mutants faults fuzz coverage analyze portability lint

@@ -122,3 +122,22 @@ line_of() { # FILE TEXT
   assert_line --partial 'v1.0-single: server does nothing about what comes from client: it has ended'
   assert_line --partial 'server: Server closes connection to '
 }
+
+@test "the recordings say what the lessons show, and are small" {
+  local stage words said
+  for stage in v*-*/; do
+    stage=${stage%/}
+    run -0 python3 -c 'import sys, xml.etree.ElementTree as tree; print(*tree.parse(sys.argv[1]).getroot().itertext(), sep="\n")' \
+      "tests/record/$stage.svg"
+    said=$output
+    [ "$(wc -c <"tests/record/$stage.svg")" -lt 300000 ]
+    # Ports, and what is said, may be others: a line counts up to there.
+    run -0 sed -nE '/^## Run it/,/^## [^R]/s/^(\^C)?((Server|Client|client:|\[[-+]\]) [^0-9"(]+).*/\2/p' "$stage/README.md"
+    [ "${#lines[@]}" -ge 8 ]
+    for words in "${lines[@]}"; do
+      grep -qF -- "$words" <<<"$said" ||
+        explain "tests/record/$stage.svg does not say what the programs of $stage say" "they say" "$words" \
+          "if they are right" "make record STAGE=$stage" read tests/record/run
+    done
+  done
+}
