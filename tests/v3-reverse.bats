@@ -1396,7 +1396,8 @@ END
   wait_for_line "$client_out" '^Client connection made'
   local early late
   early=$(proc_status "$client" VmHWM)
-  cat "$dir/in" 1<>"$dir/client.in"
+  "$timeout_command" "$LIMIT" cat "$dir/in" 1<>"$dir/client.in" || explain "the client does not read the line to its end" \
+    "got" "$(show_lines "$client_out")" "on stderr" "$(show_lines "$client_err")"
   type_line one
   wait_for_pause fake
   late=$(proc_status "$client" VmHWM)
