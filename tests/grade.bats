@@ -511,7 +511,7 @@ END
   need_sandbox
   local bin
   bin=$(mktemp -d)
-  printf '%s\n' '#!/bin/sh' "mkdir '$bin/used' || exit 1" "exec '$(command -v bwrap)' \"\$@\"" >"$bin/bwrap"
+  printf '%s\n' '#!/bin/sh' "[ \"\$1\" = --dev-bind ] || mkdir '$bin/used' || exit 1" "exec '$(command -v bwrap)' \"\$@\"" >"$bin/bwrap"
   chmod 777 "$bin" "$bin/bwrap"
   hand_in_script spy server "touch '$dir/escaped'"
   run grade v1.0 TESTS="$FEW" PATH="$bin:${PATH//"$BATS_LIBEXEC:"/}"
