@@ -11,7 +11,7 @@ build: runnable
 
 # A ZIP of the repository may have lost what makes a script run.
 runnable:
-	@[ -x tests/setup ] || { echo "make: the scripts here cannot be run, as they came in a ZIP; this mends it:" \
+	@[ -x tests/setup ] || [ ! -e tests/setup ] || { echo "make: the scripts here cannot be run, as they came in a ZIP; this mends it:" \
 	    "chmod +x tests/setup \$$(grep -rlI '^#!' .ci tests)" >&2; exit 1; }
 
 demo: build ## run each stage's server and client against each other
@@ -42,13 +42,13 @@ check-steps check-explain check-lab check-grade check-bench check-book check-pro
 # ---- Learn ----
 
 step: runnable ## list the small steps that lead to a stage, STAGE=v1.1; or make one of them, STEP=3
-	@tests/step '$(STAGE)' $(STEP)
+	@tests/steps/show '$(STAGE)' $(STEP)
 
 diff: runnable ## show how a stage grew, FROM=v1.0 TO=v1.1, or a step, FROM=v1.1/2 TO=v1.1/3; or how much all did
 	@tests/diff $(FROM) $(TO)
 
 break: runnable ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
-	@tests/break
+	@tests/mutants/break
 
 trace: runnable ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
 	@command -v python3 >/dev/null || { echo 'make trace: python3 is missing: tests/setup --ci brings it' >&2; exit 1; }
@@ -99,7 +99,7 @@ analyze: runnable ## look for mistakes in the C sources without running them
 	@tests/analyze
 
 portability: runnable ## build for other compilers, C libraries and machines, and run the suites; BUILD=s390x
-	@tests/portability
+	@tests/portability/run
 
 lint: runnable ## check the style of C, shell and bats files
 	@tests/lint

@@ -34,7 +34,7 @@ client: client.c $(NEEDS)
 
 # MUTANT=name builds broken/server and broken/client with that mistake; without it, lists them.
 break:
-	@STAGE="$${PWD##*/}" MUTANT='$(MUTANT)' ../tests/break
+	@STAGE="$${PWD##*/}" MUTANT='$(MUTANT)' ../tests/mutants/break
 
 trace:
 	@stage="$${PWD##*/}"; cd .. && $(MAKE) -s trace STAGE="$$stage" RENEW='$(RENEW)'

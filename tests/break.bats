@@ -10,7 +10,7 @@ setup() {
   mkdir -p "$dir/copy/tests"
   cd "$BATS_TEST_DIRNAME/.." || return 1
   cp -pR Makefile common v1.0-single v3-reverse "$dir/copy"
-  cp -pR tests/break tests/mutants "$dir/copy/tests"
+  cp -pR tests/mutants "$dir/copy/tests"
   cd "$dir/copy" || return 1
   rm -rf v*/broken
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# The READMEs: what they say is so, and tests/prose notices where it is not.
+# The READMEs: what they say is so, and tests/prose/run notices where it is not.
 #
-# The tests of tests/prose itself work on a copy of the repository, in which something has changed.
+# The tests of tests/prose/run itself work on a copy of the repository, in which something has changed.
 # shellcheck disable=SC2016 # backquotes here are Markdown's
 
 load support/suite
@@ -16,7 +16,7 @@ teardown() {
 
 # Checks one README, as it stands.
 check_readme() { # OPTION README
-  run tests/prose "$1" "$2"
+  run tests/prose/run "$1" "$2"
   assert_output '' # shows what it found
   assert_success
 }
@@ -27,7 +27,7 @@ copy_repository() {
   mkdir -p "$copy/tests/lab"
   cp -pR Makefile README.md common v* "$copy"
   cp -p tests/lab/stages.sh "$copy/tests/lab"
-  cp -pR tests/prose tests/prose.awk tests/check tests/setup tests/support tests/mutants tests/break \
+  cp -pR tests/prose tests/check tests/setup tests/support tests/mutants \
     "$copy/tests"
   cd "$copy" || return 1
   readme=v1.1-multiconn/README.md
@@ -68,7 +68,7 @@ change() { # FILE OLD NEW
 
 # Expects the check to find a mistake at a line of the copy's README.
 assert_bites() { # LINE TEXT [OPTION]
-  run tests/prose "${3:---static}" "$readme"
+  run tests/prose/run "${3:---static}" "$readme"
   assert_failure
   assert_line --partial "$readme:$1: "
   assert_output --partial "$2"

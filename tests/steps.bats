@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The steps that lead to each stage: tests/walk proves what they say, and notices where they are wrong.
+# The steps that lead to each stage: tests/steps/walk proves what they say, and notices where they are wrong.
 #
 # Each walk keeps all processors busy: one after the other.
 export BATS_NO_PARALLELIZE_WITHIN_FILE=true
@@ -19,7 +19,7 @@ walk() { # ARGUMENT...
   for tool in quilt gcc clang; do
     command -v "$tool" >/dev/null || skip "$tool is not installed: tests/setup --ci installs it"
   done
-  run env -u STAGE tests/walk "$@"
+  run env -u STAGE tests/steps/walk "$@"
 }
 
 # Copies what a walk to v1.0 needs. The heads of its first two steps name one and two tests there.
@@ -103,5 +103,5 @@ change() { # PATCH OLD NEW
   [ "$(v1.0-single/step/server -h | head -n 1)" = 'usage: server [-q] [[HOST] PORT]' ]
   [ ! -e v1.0-single/step/client.c ]
   (cd v1.0-single/step && make -s server)
-  run -1 make -s step STAGE=v1.0 STEP=21
+  run -2 make -s step STAGE=v1.0 STEP=21
 }

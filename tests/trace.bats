@@ -77,12 +77,12 @@ line_of() { # FILE TEXT
   copy_stage v1.0-single
   mkdir tests/lab
   cp -p "$BATS_TEST_DIRNAME/lab/stages.sh" tests/lab
-  cp -p "$BATS_TEST_DIRNAME"/prose* "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/setup" tests
+  cp -pR "$BATS_TEST_DIRNAME/prose" "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/setup" tests
   touch Makefile
   local picture
   for picture in tests/trace/*.mmd; do
     printf '```mermaid\n%s\n```\n' "$(cat "$picture")" >v1.0-single/README.md
-    run tests/prose --static v1.0-single/README.md
+    run tests/prose/run --static v1.0-single/README.md
     assert_output ''
     assert_success
   done

@@ -3,7 +3,7 @@
 #   awk -f lesson.awk README.md
 #
 # Sections that explain or change the code of the stage are left out, and so is any block of code in
-# those that stay; transcripts show what a program does, and stay. Marks for tests/prose and pictures go, and
+# those that stay; transcripts show what a program does, and stay. Marks for tests/prose/run and pictures go, and
 # links to other stages become their text: those are not in the lab.
 
 BEGIN {

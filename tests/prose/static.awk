@@ -1,4 +1,4 @@
-# prose.awk - checks what a README quotes and names, and writes down what it runs. tests/prose runs
+# prose.awk - checks what a README quotes and names, and writes down what it runs. tests/prose/run runs
 # it, with the README given twice: what is defined anywhere in it counts everywhere.
 #
 #   readme   its name in messages            folder   where it stands, from the root ("." or a stage)
@@ -191,7 +191,7 @@ function read_steps(    i, line, body) {
 function check_step(at) {
     if (step > count_of_steps) mistake(at, "there is no step " step)
     else if (step != last_step + 1) mistake(at, "step " last_step + 1 " is missing here")
-    else if (quoted_step != step_text[step]) mistake(at, "this is not " step_file[step] ": tests/step --quote " folder " quotes it anew")
+    else if (quoted_step != step_text[step]) mistake(at, "this is not " step_file[step] ": tests/steps/show --quote " folder " quotes it anew")
     last_step = step
 }
 
