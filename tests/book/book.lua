@@ -52,7 +52,7 @@ function CodeBlock(block)
       x[id] = (#names - 0.5) * COLUMN
     elseif note then
       last = last == '' and first or last
-      rows[#rows + 1] = box((x[first] + x[last]) / 2, y, note, math.max(#note * 6.8 + 12, x[last] - x[first] + 60))
+      rows[#rows + 1] = box((x[first] + x[last]) / 2, y, note, math.max(#note * 6.6 + 10, x[last] - x[first] + 60))
     elseif words then
       rows[#rows + 1] = ('<path class="%s" d="M%g %gH%g"/>'):format(dashes == '--' and 'answer' or '', x[from], y + 5,
         x[to] + (x[to] > x[from] and -8 or 8)) .. text((x[from] + x[to]) / 2, y - 1, words)
