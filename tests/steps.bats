@@ -51,6 +51,12 @@ change() { # PATCH OLD NEW
   assert_success
 }
 
+@test "the steps to v3-reverse do what they say" {
+  walk v3
+  assert_output ''
+  assert_success
+}
+
 @test "a walk finds no mistake in a step that has none" {
   copy_repository
   walk v1.0 2
