@@ -66,11 +66,12 @@ lines_of() { # NAME N SIZE
   }'
 }
 
-# Starts clients that talk all the time, and throw away what they hear, until the test ends.
-start_chatter() { # N
+# Starts clients that talk all the time, and throw away what they hear, until the test ends, or each has said
+# so many lines.
+start_chatter() { # N [LINES]
   local i
   for ((i = 1; i <= $1; i++)); do
-    lines_of "chatter$i" 100000 40 >"$dir/chatter$i"
+    lines_of "chatter$i" "${2:-100000}" 40 >"$dir/chatter$i"
     start_visit "chat$i" say:talking "talk:$dir/chatter$i::100000000"
     wait_for_pause "chat$i" talking
   done
@@ -570,6 +571,46 @@ wait_until_shown() { # TEXT
   assert_line_in "$server_out" "^\[-\] Connection closed \| IP \[?::1\]? Port $client_port\$"
 }
 
+# ---- With -b: the log ----
+
+@test "server: with -b 50 clients that talk, come, leave, vanish and stall for 2 s all hear the same" {
+  start_server -b -q
+  means="all must get the same messages, whole and in the same order: nothing may be written where one still reads, and nobody may miss what is said while others come and go"
+  probe storm 50 2 127.0.0.1 "$port" "$welcome" limit:50
+  assert_stops
+}
+
+# Starts one who reads slowly, in steps that never have room for 20,000 bytes, and one who says so much that
+# all have to wait for the slow one from now on.
+fill_the_room() {
+  start_visit slow rcvbuf:4096 pause "slow-read:200000:/dev/null"
+  wait_for_pause slow
+  go slow
+  head -c 8000000 /dev/zero | tr '\0' . >"$dir/flood"
+  start_visit flood "roundtrip:$dir/flood:$dir/flood.heard"
+  wait_until has_bytes 1200000 "$dir/flood.heard"
+}
+
+has_bytes() { # N FILE
+  [ -e "$2" ] && [ "$(size_of "$2")" -ge "$1" ]
+}
+
+@test "server: with -b a message of 60,000 bytes has its turn among many small ones, and a flood" {
+  start_server -b -q
+  fill_the_room
+  start_chatter 10 6000
+  { head -c 60000 /dev/zero | tr '\0' L && echo; } >"$dir/large"
+  start_visit large limit:15 pause:in "send-file:$dir/large" pause:sent "hear:$dir/large"
+  wait_for_pause large in
+  halt "$server" # the message is there in full before it is read
+  go large
+  wait_for_pause large sent
+  signal_server CONT
+  go large
+  means="who needs much room waits for ever if others take what little there is: while one waits for room, it has to be its turn"
+  finish large
+}
+
 # ---- With -b: slow and stalled clients ----
 
 # bats test_tags=points:10
@@ -982,6 +1023,37 @@ assert_stops_alone() { # SIGNAL
   means="one who takes nothing held up the broadcast until the time for the stop was over"
   assert_line_in "$dir/heard" 'one$'
   assert_line_in "$dir/heard" '^two$'
+}
+
+@test "server: stopping with -b, in a full room with one who reads nothing, all hear what has arrived" {
+  local i j mark=()
+  start_server -b -q
+  fill_the_room
+  echo mark >"$dir/mark"
+  for i in 1 2 3 4 5 6 7 8; do
+    head -c 30000 /dev/zero | tr '\0' "$i" >"$dir/sent$i"
+    # All read until the last of them says a word.
+    start_visit "last$i" say:here "${mark[@]}" "hear:$dir/mark" pause:in "send-file:$dir/sent$i" say:said "recv-all:$dir/heard$i"
+    wait_for_pause "last$i" here
+    [ "$i" -lt 7 ] || mark=('send:mark\n')
+  done
+  for i in 1 2 3 4 5 6 7 8; do
+    wait_for_pause "last$i" in
+  done
+  halt "$server"
+  halt "$probe_slow" # now it reads nothing
+  for i in 1 2 3 4 5 6 7 8; do
+    go "last$i"
+    wait_for_pause "last$i" said
+  done
+  assert_stops TERM 10
+  means="whoever waits for room waits for one who reads nothing: in a stop that one may be given up after 100 ms, so that the others are heard"
+  for i in 1 2 3 4 5 6 7 8; do
+    finish "last$i"
+    for j in 1 2 3 4 5 6 7 8; do
+      assert_equal "$i heard $(tr -cd "$j" <"$dir/heard$i" | wc -c | tr -d ' ') bytes of $j" "$i heard 30000 bytes of $j"
+    done
+  done
 }
 
 @test "server: with -b it stops within 2 s, in the middle of a broadcast to stalled clients" {

@@ -5,20 +5,25 @@
 
 #include <string.h>
 
-/* The lock guards all but the bytes of the log. Who speaks has the turn too, also while he waits
- * for space: others, who need less, must not take it before him. */
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER, lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t change = PTHREAD_COND_INITIALIZER; /* a guest has heard more, or has left */
+/* The lock guards all but the bytes of the log. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t change = PTHREAD_COND_INITIALIZER; /* heard more, left, or nobody talks */
 static struct guest *guests[MOST_DESCRIPTORS];           /* each has a connection */
 static size_t count, talking;                            /* so many, and so many who talk */
 static char ring[LOG_SIZE];
 static uint64_t said; /* so long is the log */
 
+/* Who wants to speak queues, in a ring too. Only the first one may: others, who need less space,
+ * must not take it before him again and again. */
+static struct guest *queue[MOST_DESCRIPTORS];
+static uint64_t first, end;
+
 void enter_room(struct guest *guest)
 {
     (void)pthread_mutex_lock(&lock);
-    *guest = (struct guest){.place = count, .heard = said, .last = UINT64_MAX};
+    *guest = (struct guest){.place = count, .heard = said, .last = NEVER};
     (void)pthread_cond_init(&guest->news, NULL);
+    (void)pthread_cond_init(&guest->turn, NULL);
     guests[count++] = guest;
     talking++;
     (void)pthread_mutex_unlock(&lock);
@@ -30,22 +35,20 @@ void leave_room(struct guest *guest)
     guests[guest->place] = guests[--count]; /* the last one fills the gap */
     guests[guest->place]->place = guest->place;
     (void)pthread_cond_destroy(&guest->news);
+    (void)pthread_cond_destroy(&guest->turn);
     (void)pthread_cond_broadcast(&change);
     (void)pthread_mutex_unlock(&lock);
 }
 
-void say_to_all(const char *message, size_t size)
+void say_to_all(struct guest *guest, const char *message, size_t size)
 {
-    (void)pthread_mutex_lock(&turn);
     (void)pthread_mutex_lock(&lock);
-    for (;;) {
-        uint64_t slowest = said;
-        for (size_t i = 0; i < count; i++)
-            slowest = guests[i]->heard < slowest ? guests[i]->heard : slowest;
-        if (said + size - slowest <= LOG_SIZE)
-            break; /* all have heard what the message takes the place of */
-        (void)pthread_cond_wait(&change, &lock);
-    }
+    queue[end++ % MOST_DESCRIPTORS] = guest;
+    while (queue[first % MOST_DESCRIPTORS] != guest)
+        (void)pthread_cond_wait(&guest->turn, &lock);
+    for (size_t i = count; i-- > 0;) /* downwards: who fills a gap below was looked at already */
+        while (i < count && guests[i]->heard + LOG_SIZE < said + size)
+            (void)pthread_cond_wait(&change, &lock);
     size_t place = said % LOG_SIZE, left = LOG_SIZE - place;
     memcpy(ring + place, message, size < left ? size : left);
     if (size > left)
@@ -53,18 +56,20 @@ void say_to_all(const char *message, size_t size)
     said += size;
     for (size_t i = 0; i < count; i++)
         (void)pthread_cond_signal(&guests[i]->news);
+    if (++first < end)
+        (void)pthread_cond_signal(&queue[first % MOST_DESCRIPTORS]->turn);
     (void)pthread_mutex_unlock(&lock);
-    (void)pthread_mutex_unlock(&turn);
 }
 
 void stop_talking(struct guest *guest, bool leaves)
 {
     (void)pthread_mutex_lock(&lock);
-    guest->last = leaves ? said : UINT64_MAX;
+    if (--talking == 0)
+        (void)pthread_cond_broadcast(&change);
+    while (!leaves && talking > 0)
+        (void)pthread_cond_wait(&change, &lock);
+    guest->last = said;
     (void)pthread_cond_signal(&guest->news);
-    talking--;
-    for (size_t i = 0; i < count && talking == 0; i++)
-        (void)pthread_cond_signal(&guests[i]->news);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -73,12 +78,12 @@ size_t hear(struct guest *guest, uint64_t heard, const char **news)
     (void)pthread_mutex_lock(&lock);
     guest->heard = heard;
     (void)pthread_cond_broadcast(&change);
-    while (heard >= said && guest->last == UINT64_MAX && talking > 0)
+    while (heard == said && guest->last == NEVER)
         (void)pthread_cond_wait(&guest->news, &lock);
-    uint64_t end = guest->last < said ? guest->last : said;
+    uint64_t until = guest->last < said ? guest->last : said;
     (void)pthread_mutex_unlock(&lock);
 
-    size_t size = heard < end ? (size_t)(end - heard) : 0, left = LOG_SIZE - heard % LOG_SIZE;
+    size_t size = heard < until ? (size_t)(until - heard) : 0, left = LOG_SIZE - heard % LOG_SIZE;
     *news = ring + heard % LOG_SIZE;
     return size < left ? size : left;
 }

@@ -11,13 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOG_SIZE = 1024 * 1024 }; /* who speaks waits, once the slowest is so far behind */
+enum { LOG_SIZE = 1024 * 1024 };              /* who speaks waits for one who is so far behind */
+static const uint64_t NEVER = UINT64_MAX / 2; /* the log does not become so long */
 
-/* Somebody in the room. Its lock guards all of it. */
+/* Somebody in the room, whose lock guards all of it. */
 struct guest {
     size_t place;         /* in the table of guests */
     uint64_t heard, last; /* it has heard the log up to here; and hears it up to there */
     pthread_cond_t news;  /* more was said, or nothing more will be */
+    pthread_cond_t turn;  /* it may speak */
 };
 
 /* Lets a guest in, who talks, and hears all that is said from now on; and out. */
@@ -25,13 +27,14 @@ void enter_room(struct guest *guest);
 void leave_room(struct guest *guest);
 
 /* Says a message, whole, as soon as there is space for it. */
-void say_to_all(const char *message, size_t size);
+void say_to_all(struct guest *guest, const char *message, size_t size);
 
-/* The guest says no more. If it leaves, it hears what was said so far; if not, all that is said. */
+/* The guest says no more. If it leaves, it hears what was said so far; if not, it waits until
+ * nobody talks, and hears all. */
 void stop_talking(struct guest *guest, bool leaves);
 
-/* The guest has heard the log up to `heard`; UINT64_MAX: nobody need wait for it any more. Waits
- * for more. Returns how much stands at *news until it is heard; 0 if nothing more will come. */
+/* The guest has heard the log up to `heard`; NEVER: it hears no more, and nobody waits for it. Else
+ * waits for more. Returns how much stands at *news; 0 if nothing more will come. */
 size_t hear(struct guest *guest, uint64_t heard, const char **news);
 
 /* Tells each guest to go, and waits until all have left. */

@@ -47,10 +47,11 @@ enum { PIECE_SIZE = 64 * 1024 };
  * systems, would be page tables for nothing. */
 enum { STACK_SIZE = 2 * PIECE_SIZE };
 
-/* With -b, a client that takes nothing for STALL_MS is dropped. A send() waits no longer than
- * SEND_MS, and is called again: it wakes up only when about a third of its buffer is free. Without
+/* With -b, a client that takes nothing for STALL_MS is dropped. A send() waits no longer than a
+ * MOMENT, and is called again: it wakes up only when about a third of its buffer is free. Without
  * a limit, that buffer grows to megabytes. */
-enum { STALL_MS = 1000, SEND_MS = 50, SEND_BUFFER = 256 * 1024 };
+enum { STALL_MS = 1000, MOMENT_MS = 50, SEND_BUFFER = 256 * 1024 };
+static const struct timeval MOMENT = {.tv_usec = MOMENT_MS * 1000L};
 
 struct client {
     struct guest guest; /* its place in the room; the first member, so that it has our address */
@@ -58,7 +59,9 @@ struct client {
     struct endpoint peer; /* its address and port, as messages show them */
     const struct command_line *line;
     pthread_t talker;  /* the thread that receives from it, */
-    atomic_bool talks; /* while this is true */
+    atomic_bool talks; /* as soon as this is true; */
+    pthread_t hearer;  /* and with -b the one that sends to it, */
+    bool hears;        /* if it could be started */
     bool dropped;
 };
 
@@ -93,7 +96,7 @@ static bool serve_client(struct client *client, bool quiet)
     size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
     /* send() may take only some of it (a short write); send_all() goes on with the rest. */
     if (client->line->broadcast)
-        say_to_all(piece, size);
+        say_to_all(&client->guest, piece, size);
     else if (send_all(client->connection, piece, size) == -1)
         return false; /* EPIPE or ECONNRESET: nobody is left to take it */
     if (!quiet)
@@ -104,6 +107,9 @@ static bool serve_client(struct client *client, bool quiet)
 
 static void close_client(struct client *client)
 {
+    stop_talking(&client->guest, !stop_is_requested());
+    if (client->hears)
+        (void)pthread_join(client->hearer, NULL); /* it has sent what was said */
     if (stop_is_requested()) /* it may still send; else its end was read, or it is gone */
         end_gently(&(struct pollfd){.fd = client->connection}, 1);
     say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
@@ -117,16 +123,12 @@ static void close_client(struct client *client)
 static void *talk(void *argument)
 {
     struct client *client = argument;
-    bool hears = client->line->broadcast; /* then the thread that hears is the last one */
 
     client->talker = pthread_self();
     atomic_store(&client->talks, true);
     while (stop_time_left() != 0 && serve_client(client, client->line->quiet))
         continue; /* one piece a turn */
-    atomic_store(&client->talks, false);
-    stop_talking(&client->guest, !stop_is_requested());
-    if (!hears)
-        close_client(client);
+    close_client(client);
     return NULL;
 }
 
@@ -144,15 +146,14 @@ static void *hear_all(void *argument)
         bool gone = sent == -1 && !is_only_for_now(errno); /* EPIPE or ECONNRESET */
         bool stopping = stop_is_requested();
         heard += sent == -1 ? 0 : (uint64_t)sent;
-        stalled = sent == -1 ? stalled + SEND_MS : 0;
+        stalled = sent == -1 ? stalled + MOMENT_MS : 0;
         if (!gone && stalled < (stopping ? STOP_STALL_MS : STALL_MS) && stop_time_left() != 0)
             continue;
-        heard = UINT64_MAX;
+        heard = NEVER;
         client->dropped = !gone && !stopping;
         if (!stopping)
             (void)shutdown(client->connection, SHUT_RDWR); /* its talker finds that out */
     }
-    close_client(client);
     return NULL;
 }
 
@@ -160,39 +161,41 @@ static void *hear_all(void *argument)
 static void start_client(struct client *client, const pthread_attr_t *attributes)
 {
     static bool failed; /* the last time, and said so */
-    const struct timeval patience = {.tv_usec = SEND_MS * 1000L};
     const int buffer = SEND_BUFFER;
-    bool broadcasts = client->line->broadcast; /* a thread may have closed the client meanwhile */
     pthread_t thread;
+    int error = 0;
 
     enter_room(&client->guest); /* before the welcome: it misses nothing behind that */
     if (send_all(client->connection, WELCOME, sizeof WELCOME - 1) == -1)
         (void)shutdown(client->connection, SHUT_RDWR); /* without it, nothing else may come */
-    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-    int error = pthread_create(&thread, attributes, talk, client);
-    if (error != 0)
-        stop_talking(&client->guest, true);
-    else if (broadcasts)
-        error = pthread_create(&thread, attributes, hear_all, client);
-    if (error != 0 && !failed)
-        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
-    failed = error != 0;
-    if (!failed)
+    if (client->line->broadcast) {
+        (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &MOMENT, sizeof MOMENT);
+        (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+        error = pthread_create(&client->hearer, attributes, hear_all, client);
+        client->hears = error == 0;
+    }
+    if (error == 0)
+        error = pthread_create(&thread, attributes, talk, client);
+    if (error == 0) {
+        (void)pthread_detach(thread); /* nobody joins it: it closes the client itself */
+        failed = false;
         return;
-    (void)shutdown(client->connection, SHUT_RDWR); /* its talker, if it has one, finds that out */
-    (void)hear_all(client);
+    }
+    if (!failed)
+        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
+    failed = true;
+    close_client(client);
     pause_for_shortage();
 }
 
-/* Makes recv() fail with EAGAIN when all that has come was received. One that waits already is
- * interrupted (EINTR), and tried again. */
+/* Lets recv() and send() wait no longer than a MOMENT. A call that waits already is interrupted
+ * (EINTR), and made again. */
 static void stop_client(struct guest *guest)
 {
     struct client *client = (struct client *)guest;
-    const struct timeval moment = {.tv_usec = 1};
 
-    (void)setsockopt(client->connection, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof moment);
+    (void)setsockopt(client->connection, SOL_SOCKET, SO_RCVTIMEO, &MOMENT, sizeof MOMENT);
+    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &MOMENT, sizeof MOMENT);
     if (atomic_load(&client->talks))
         (void)pthread_kill(client->talker, SIGTERM);
 }
@@ -213,7 +216,6 @@ int main(int argc, char *argv[])
         return EXIT_FAILURE;
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 
     /* The contract's lines and blank lines; listen_on() does what the last two announce. */
     say("[+] Open port %s", line.port);

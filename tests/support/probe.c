@@ -4,6 +4,9 @@
  *     probe crowd N HOST PORT [OPTION...] STEP...      N of them: each step is done on all in turn
  *     probe listen [OPTION...] STEP...                 a fake server: prints `listening PORT`, and
  *     probe listen-crowd N [OPTION...] STEP...         takes one connection, or N
+ *     probe storm N SECONDS HOST PORT WELCOME [OPTION...]
+ *                                 N who talk, come, leave, vanish and stall in a broadcast: those
+ *                                 who are there all hear the same (see storm.h)
  *     probe reserve [on:ADDRESS]  holds a port where nobody listens: prints `reserved PORT`
  *     probe choke COMMAND...      runs COMMAND, which finds its stdout, a pipe, full; after a line
  *                                 on stdin the probe reads it, and copies it to its own stdout
@@ -32,6 +35,7 @@
  *   roundtrip:IN:OUT[:N] (the same until as many bytes are back, or N, and stay connected)
  *   talk:FILE:OUT:N (send FILE a line at a time, each when the one before has come back among what
  *                    others say, until N bytes have come)
+ *   hear:FILE (receive until the line in FILE has come whole, among what others say)
  *   meet:N:TEXT (N times: a new connection to the same server gets TEXT, and at once hears two
  *                lines that the old one sends then; other lines may come between)
  *   half-close  close  reset       who (prints `me ADDR`)       say:WORDS (prints them)
@@ -50,6 +54,7 @@
 #include "base.h"
 #include "reverse.h"
 #include "steps.h"
+#include "storm.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -212,6 +217,18 @@ static int run_server(size_t count, char *arguments[])
     return 0;
 }
 
+static int run_a_storm(char *arguments[])
+{
+    struct options options;
+    struct addrinfo *address = find_address(arguments[2], arguments[3]);
+
+    (void)take_options(&options, arguments + 5);
+    run_storm(address, strtoul(arguments[0], NULL, 10), strtol(arguments[1], NULL, 10),
+              arguments[4]);
+    freeaddrinfo(address);
+    return 0;
+}
+
 static int reserve(char *arguments[])
 {
     struct options options;
@@ -318,6 +335,8 @@ int main(int argc, char *argv[])
         return run_clients(1, argv + 2);
     if (strcmp(role, "crowd") == 0 && argc > 4)
         return run_clients(strtoul(argv[2], NULL, 10), argv + 3);
+    if (strcmp(role, "storm") == 0 && argc > 6)
+        return run_a_storm(argv + 2);
     if (strcmp(role, "listen") == 0)
         return run_server(1, argv + 2);
     if (strcmp(role, "listen-crowd") == 0 && argc > 2)

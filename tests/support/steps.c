@@ -546,6 +546,7 @@ static const struct step {
     {"pause", step_pause, true},
     {"wait", step_wait, true},
     {"talk", step_talk, false},
+    {"hear", step_hear, false},
     {"meet", step_meet, false},
 };
 

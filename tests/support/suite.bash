@@ -49,7 +49,8 @@ setup() {
   # out of the kernel, and in v3, once in some dozen stops, in sched_yield(). Valgrind looks for leaks there.
   case $STAGE in v2* | v3*) ASAN_OPTIONS+=":detect_leaks=0" ;; esac
   export UBSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:print_stacktrace=1:exitcode=99"
-  export TSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99"
+  # The thread sanitizer sleeps for 1 s before the exit, of the 2 s that a stop may take.
+  export TSAN_OPTIONS="log_path=$dir/sanitizer:halt_on_error=1:exitcode=99:atexit_sleep_ms=100"
 }
 
 teardown() {

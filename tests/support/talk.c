@@ -53,6 +53,13 @@ static bool is_line(const struct reader *reader, const void *line, size_t size)
     return reader->line.size == size && memcmp(reader->line.data, line, size) == 0;
 }
 
+/* The same if others have said something without a newline in front of it. */
+static bool ends_with_line(const struct reader *reader, const void *line, size_t size)
+{
+    return reader->line.size >= size &&
+           memcmp(reader->line.data + reader->line.size - size, line, size) == 0;
+}
+
 /* Sends the line at `*at` of `text`, if there is one more. Returns its size. */
 static size_t say_line(int fd, const struct bytes *text, size_t at)
 {
@@ -79,7 +86,7 @@ void step_talk(int *fd, char *rest)
             fail("expected %zu bytes, got %zu in whole lines and then %s", total, heard, why);
         heard += reader.line.size;
         (void)fwrite(reader.line.data, 1, reader.line.size, out);
-        if (size > 0 && is_line(&reader, text.data + said, size)) {
+        if (size > 0 && ends_with_line(&reader, text.data + said, size)) {
             said += size;
             size = say_line(*fd, &text, said);
         }
@@ -87,6 +94,20 @@ void step_talk(int *fd, char *rest)
     (void)fclose(out);
     if (size > 0)
         fail("the line at byte %zu did not come back whole", said);
+    free(text.data);
+}
+
+void step_hear(int *fd, char *rest)
+{
+    static struct reader reader;
+    struct bytes text = read_file(rest);
+    const char *why;
+
+    reader.fd = *fd;
+    do {
+        if (!read_line(&reader, &why))
+            fail("got %s, and the line did not come", why);
+    } while (!ends_with_line(&reader, text.data, text.size));
     free(text.data);
 }
 
