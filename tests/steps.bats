@@ -51,6 +51,12 @@ change() { # PATCH OLD NEW
   assert_success
 }
 
+@test "the steps to v2-threaded-broadcast do what they say" {
+  walk v2
+  assert_output ''
+  assert_success
+}
+
 @test "a walk finds no mistake in a step that has none" {
   copy_repository
   walk v1.0 2
