@@ -53,6 +53,8 @@ change() { # PATCH OLD NEW
 
 @test "the steps to v3-reverse do what they say" {
   walk v3
+@test "the steps to v2-threaded-broadcast do what they say" {
+  walk v2
   assert_output ''
   assert_success
 }

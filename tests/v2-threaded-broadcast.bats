@@ -422,6 +422,18 @@ assert_nobody_dropped() {
   assert_same_bytes "$dir/late" "$client_out"
 }
 
+@test "server and client: a line that is typed in two parts is heard whole" {
+  start_server
+  start_typing
+  wait_for_line "$client_out" '^Welcome to my server$'
+  printf hel >&5
+  sleep 0.3 # makes it likely that the first part is read alone; the test holds without
+  type_line lo
+  means="what read() returns is sent at once, and others hear a half of a line, or their own words in its middle"
+  wait_for_line "$server_out" '"hello\\n" \(6 bytes\)$' "$means"
+  end_typing
+}
+
 @test "client: a line is sent as soon as it is typed, while more may come" {
   means="stdin is read in large blocks, or sent at its end only: fread() waits until its buffer is full"
   fake_server 'expect:one\n' say:first 'expect:two\n' say:second expect-eof close
