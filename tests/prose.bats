@@ -21,7 +21,7 @@ check_readme() { # OPTION README
   assert_success
 }
 
-# Copies what the check reads, with a lesson in a few lines, and what v1.1's says of its changes.
+# Copies what the check reads, with a lesson in a few lines.
 copy_repository() {
   copy=$BATS_TEST_TMPDIR/copy
   mkdir -p "$copy/tests/lab"
@@ -51,9 +51,7 @@ copy_repository() {
     '$ ./server 80x 2>&1 | head -n 1' \
     'server: PORT is not a number from 0 to 65535: "80x" (3 bytes)' \
     '```' \
-    >"$copy/lesson"
-  sed -n '/^## What has changed/,/^## Break it/p' "$readme" >>"$copy/lesson"
-  mv "$copy/lesson" "$readme"
+    >"$readme"
 }
 
 # Replaces a text in a file of the copy.
@@ -185,19 +183,6 @@ change_lesson() { # SED
   copy_repository
   change v1.1-multiconn/server.c 'accept_clients(' 'accept_some('
   assert_bites 2 '`accept_clients()`'
-}
-
-@test "the check names a part of a program on whose change there is no word" {
-  copy_repository
-  local line
-  line=$(grep -n '^## What has changed' "$readme" | cut -d : -f 1)
-  change "$readme" '`begin_message()`' 'Another function'
-  assert_bites "$line" 'in client.c: begin_message'
-  change v1.1-multiconn/server.c 'struct endpoint self;' 'struct endpoint self = {0};'
-  change "$readme" '`main`' 'the server'
-  assert_bites "$line" 'in server.c: main'
-  echo >v1.1-multiconn/table.h
-  assert_bites "$line" 'a file that is new: table.h'
 }
 
 @test "the check names the line of a program that is gone" {
