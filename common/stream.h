@@ -25,10 +25,10 @@ bool is_only_for_now(int error);
  * can again. A signal does not end it. Safe in any thread (POSIX: poll()). */
 int wait_for_events(const char *what, struct pollfd *polled, size_t count, int timeout);
 
-/* Sends all of it, although send() may take less than it is given, or be interrupted. On a socket
- * that does not block, it waits for room. Returns 0; or -1 with the errno of send(), EPIPE and
- * ECONNRESET among them: the peer is gone; or with ETIMEDOUT: the program stops, and the peer takes
- * nothing (POSIX: send()). */
+/* Sends all of it, although send() may take less than it is given, or be interrupted. Where send()
+ * would not wait (EAGAIN), as in a stop, it waits for room itself: its caller has no place for a
+ * rest. Returns 0; or -1 with the errno of send(), EPIPE and ECONNRESET among them: the peer is
+ * gone; or with ETIMEDOUT: the program stops, and the peer takes nothing (POSIX: send()). */
 int send_all(int connection, const void *data, size_t size);
 
 /* Ends connections whose peers may still be sending. close() with unread input resets a connection,
