@@ -226,8 +226,8 @@ next: it is [fast]
 This test alone: tests/suite v1.1-multiconn --filter '^it is .fast.\$'
 All of them, also behind this one: make check-all
 3 of 7 tests pass"
-  run_outside env SERVER="python3 'my server.py'" "$dir/lab/tests/lab/progress" v1.1-multiconn
-  assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' tests/suite v1.1-multiconn --filter '^it is .fast.\$'"
+  run_outside env SERVER="python3 'my server.py'" CLIENT=./client "$dir/lab/tests/lab/progress" v1.1-multiconn
+  assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' CLIENT='./client' tests/suite v1.1-multiconn --filter '^it is .fast.\$'"
   run_outside "$dir/lab/tests/lab/progress" --all v1.1-multiconn
   assert_failure
   assert_line '...!.!.'
