@@ -31,6 +31,7 @@ copy_repository() {
     "$copy/tests"
   cd "$copy" || return 1
   readme=v1.1-multiconn/README.md
+  rm -rf v1.1-multiconn/steps # a lesson in a few lines quotes none
   printf '%s\n' \
     '# A lesson' \
     'Run `make check` and `./server -q`, read `accept_clients()` and [v1.0](../v1.0-single/README.md).' \

@@ -79,6 +79,7 @@ line_of() { # FILE TEXT
   cp -p "$BATS_TEST_DIRNAME/lab/stages.sh" tests/lab
   cp -pR "$BATS_TEST_DIRNAME/prose" "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/setup" tests
   touch Makefile
+  rm -rf v1.0-single/steps # the lesson below quotes none
   local picture
   for picture in tests/trace/*.mmd; do
     printf '```mermaid\n%s\n```\n' "$(cat "$picture")" >v1.0-single/README.md
