@@ -109,11 +109,12 @@ static void parse(void)
     unsigned char *end;
 
     while ((end = memchr(storm.log + storm.parsed, '\n', storm.size - storm.parsed)) != NULL) {
-        const unsigned char *line = storm.log + storm.parsed;
-        size_t size = (size_t)(end + 1 - line), id, number, told;
-        bool is_whole = size > HEAD_SIZE &&
-                        sscanf((const char *)line, "%7zu %7zu %7zu ", &id, &number, &told) == 3 &&
-                        told == size && id < storm.visits;
+        unsigned char *line = storm.log + storm.parsed;
+        size_t size = (size_t)(end + 1 - line);
+        char *rest = (char *)line; /* strtoul() stops at what is no digit */
+        size_t id = strtoul(rest, &rest, 10), number = strtoul(rest, &rest, 10);
+        size_t told = strtoul(rest, &rest, 10);
+        bool is_whole = size > HEAD_SIZE && told == size && id < storm.visits;
         for (size_t i = HEAD_SIZE; is_whole && i + 1 < size; i++)
             is_whole = line[i] == 'a' + id % 26;
         if (!is_whole)
