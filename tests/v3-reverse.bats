@@ -272,12 +272,20 @@ END
   assert_answers 'one\n' 'eno\n' 'two\r\n' 'owt\r\n' 'three\n' 'eerht\n' '\r\n' '\r\n'
 }
 
-@test "server: a \r\n that comes in two pieces is one ending" {
-  local steps=() cut
-  printf 'one\r\n\r\ntwo\r\n' >"$dir/in"
+# Sets steps to those that send bytes in two pieces, cut at each place in turn, and expect these answers. Both are
+# as printf takes them.
+cut_everywhere() { # SENT ANSWERS
+  local cut
+  steps=()
+  # shellcheck disable=SC2059 # a format
+  printf "$1" >"$dir/in"
   for ((cut = 0; cut <= $(size_of "$dir/in"); cut++)); do
-    steps+=("split:$cut:$dir/in" 'expect:eno\r\n\r\nowt\r\n')
+    steps+=("split:$cut:$dir/in" "expect:$2")
   done
+}
+
+@test "server: a \r\n that comes in two pieces is one ending" {
+  cut_everywhere 'one\r\n\r\ntwo\r\n' 'eno\r\n\r\nowt\r\n'
   start_server
   means="a \\r may be the start of an ending: only the next byte tells" visit "${steps[@]}" half-close expect-eof
 }
@@ -313,22 +321,15 @@ END
 
 # bats test_tags=points:10
 @test "server: a message that comes in two pieces is one message, wherever it is cut" {
-  local steps=() cut
-  printf 'a\303\244\342\202\254\360\237\230\200bc\n' >"$dir/in" # a ä € 😀 b c
-  for ((cut = 0; cut <= $(size_of "$dir/in"); cut++)); do
-    steps+=("split:$cut:$dir/in" 'expect:cb\xf0\x9f\x98\x80\xe2\x82\xac\xc3\xa4a\n')
-  done
+  # a ä € 😀 b c
+  cut_everywhere 'a\303\244\342\202\254\360\237\230\200bc\n' 'cb\xf0\x9f\x98\x80\xe2\x82\xac\xc3\xa4a\n'
   start_server
   means="what recv() returns is no message: it ends anywhere. Keep it until the newline has come"
   visit "${steps[@]}" half-close expect-eof
 }
 
 @test "server: three messages that come in two pieces are three, wherever they are cut" {
-  local steps=() cut
-  printf 'one\n\ntwo\n' >"$dir/in"
-  for ((cut = 0; cut <= $(size_of "$dir/in"); cut++)); do
-    steps+=("split:$cut:$dir/in" 'expect:eno\n\nowt\n')
-  done
+  cut_everywhere 'one\n\ntwo\n' 'eno\n\nowt\n'
   start_server
   means="what recv() returns is no message: it may be a part of one, or several, or both"
   visit "${steps[@]}" half-close expect-eof
