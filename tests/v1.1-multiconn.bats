@@ -435,6 +435,17 @@ assert_stops_with_idle_clients() { # SIGNAL
   assert_stops_with_idle_clients INT
 }
 
+@test "server: behind clients that reset or vanish, a signal stops it as ever" {
+  local i
+  start_server -q
+  for i in 1 2 3 4 5; do
+    assert_unharmed
+  done
+  visit ask:hello reset
+  visit flood:3000000 close
+  assert_stops TERM 7
+}
+
 @test "server: SIGTERM stops it before any client has come" {
   start_server
   assert_stops TERM 0
