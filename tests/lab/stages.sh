@@ -1,4 +1,4 @@
-# stages.sh - the names of the stages, for the scripts in this folder. $root is the repository.
+# stages.sh - the stages, their sources and the steps that lead to them, for scripts. $root is the repository.
 # shellcheck shell=sh
 
 # Prints the folders of all stages.

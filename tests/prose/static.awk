@@ -1,4 +1,4 @@
-# prose.awk - checks what a README quotes and names, and writes down what it runs. tests/prose/run runs
+# static.awk - checks what a README quotes and names, and writes down what it runs. tests/prose/run runs
 # it, with the README given twice: what is defined anywhere in it counts everywhere.
 #
 #   readme   its name in messages            folder   where it stands, from the root ("." or a stage)
