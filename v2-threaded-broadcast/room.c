@@ -13,10 +13,47 @@ static size_t count, talking;                            /* so many, and so many
 static char ring[LOG_SIZE];
 static uint64_t said; /* so long is the log */
 
-/* Who wants to speak queues, in a ring too. Only the first one may: others, who need less space,
- * must not take it before him again and again. */
+/* Who wants to speak queues, in a ring too: others, who need less space, must not speak before him
+ * again and again. */
 static struct guest *queue[MOST_DESCRIPTORS];
 static uint64_t first, end;
+
+/* Whether all have heard what so many bytes more would be written over. */
+static bool is_space_for(size_t size)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (guests[i]->heard + LOG_SIZE < said + size)
+            return false;
+    }
+    return true;
+}
+
+static void append(const char *message, size_t size)
+{
+    size_t place = said % LOG_SIZE, left = LOG_SIZE - place;
+
+    memcpy(ring + place, message, size < left ? size : left);
+    if (size > left)
+        memcpy(ring, message + left, size - left);
+    said += size;
+}
+
+/* Says what those in the queue wait to say, as far as there is space. Whoever makes space does it
+ * for all of them, and they wake up when it is done: each in his turn, woken for it, one message
+ * at a time would go out. */
+static void let_speak(void)
+{
+    uint64_t before = said;
+
+    for (; first < end && is_space_for(queue[first % MOST_DESCRIPTORS]->size); first++) {
+        struct guest *speaker = queue[first % MOST_DESCRIPTORS];
+        append(speaker->message, speaker->size);
+        speaker->message = NULL;
+        (void)pthread_cond_signal(&speaker->turn);
+    }
+    for (size_t i = 0; i < count && said > before; i++)
+        (void)pthread_cond_signal(&guests[i]->news);
+}
 
 void enter_room(struct guest *guest)
 {
@@ -36,6 +73,7 @@ void leave_room(struct guest *guest)
     guests[guest->place]->place = guest->place;
     (void)pthread_cond_destroy(&guest->news);
     (void)pthread_cond_destroy(&guest->turn);
+    let_speak();
     (void)pthread_cond_broadcast(&change);
     (void)pthread_mutex_unlock(&lock);
 }
@@ -43,21 +81,12 @@ void leave_room(struct guest *guest)
 void say_to_all(struct guest *guest, const char *message, size_t size)
 {
     (void)pthread_mutex_lock(&lock);
+    guest->message = message;
+    guest->size = size;
     queue[end++ % MOST_DESCRIPTORS] = guest;
-    while (queue[first % MOST_DESCRIPTORS] != guest)
+    let_speak();
+    while (guest->message != NULL)
         (void)pthread_cond_wait(&guest->turn, &lock);
-    for (size_t i = count; i-- > 0;) /* downwards: who fills a gap below was looked at already */
-        while (i < count && guests[i]->heard + LOG_SIZE < said + size)
-            (void)pthread_cond_wait(&change, &lock);
-    size_t place = said % LOG_SIZE, left = LOG_SIZE - place;
-    memcpy(ring + place, message, size < left ? size : left);
-    if (size > left)
-        memcpy(ring, message + left, size - left);
-    said += size;
-    for (size_t i = 0; i < count; i++)
-        (void)pthread_cond_signal(&guests[i]->news);
-    if (++first < end)
-        (void)pthread_cond_signal(&queue[first % MOST_DESCRIPTORS]->turn);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -77,7 +106,7 @@ size_t hear(struct guest *guest, uint64_t heard, const char **news)
 {
     (void)pthread_mutex_lock(&lock);
     guest->heard = heard;
-    (void)pthread_cond_broadcast(&change);
+    let_speak();
     while (heard == said && guest->last == NEVER)
         (void)pthread_cond_wait(&guest->news, &lock);
     uint64_t until = guest->last < said ? guest->last : said;

@@ -107,7 +107,7 @@ static bool serve_client(struct client *client, bool quiet)
 
 static void close_client(struct client *client)
 {
-    stop_talking(&client->guest, !stop_is_requested());
+    stop_talking(&client->guest, !client->hears || !stop_is_requested());
     if (client->hears)
         (void)pthread_join(client->hearer, NULL); /* it has sent what was said */
     if (stop_is_requested()) /* it may still send; else its end was read, or it is gone */
@@ -119,28 +119,18 @@ static void close_client(struct client *client)
     free(client);
 }
 
-/* A client's thread: goes round for it, as v1.0 did. */
-static void *talk(void *argument)
-{
-    struct client *client = argument;
-
-    client->talker = pthread_self();
-    atomic_store(&client->talks, true);
-    while (stop_time_left() != 0 && serve_client(client, client->line->quiet))
-        continue; /* one piece a turn */
-    close_client(client);
-    return NULL;
-}
-
 /* A client's second thread, with -b: sends what is said in the room. */
 static void *hear_all(void *argument)
 {
     struct client *client = argument;
+    const int buffer = SEND_BUFFER;
     uint64_t heard = client->guest.heard;
     int stalled = 0; /* for so many milliseconds */
     const char *news;
     size_t size;
 
+    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &MOMENT, sizeof MOMENT);
+    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     while ((size = hear(&client->guest, heard, &news)) > 0) {
         ssize_t sent = send(client->connection, news, size, 0);
         bool gone = sent == -1 && !is_only_for_now(errno); /* EPIPE or ECONNRESET */
@@ -157,33 +147,52 @@ static void *hear_all(void *argument)
     return NULL;
 }
 
-/* Lets a client in, and gives it its threads. If there is none for it, it is closed. */
-static void start_client(struct client *client, const pthread_attr_t *attributes)
+/* Starts a thread of a client's. Returns false, and says so once, if there is none for it. */
+static bool start_thread(struct client *client, pthread_t *thread, void *(*run)(void *))
 {
-    static bool failed; /* the last time, and said so */
-    const int buffer = SEND_BUFFER;
+    static atomic_bool missed; /* one that was asked for, and that was said */
+    const bool is_last = run == hear_all || !client->line->broadcast;
+    pthread_attr_t attributes;
+
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    int error = pthread_create(thread, &attributes, run, client);
+    (void)pthread_attr_destroy(&attributes);
+    if (error == 0 && is_last)
+        atomic_store(&missed, false); /* a client has all that it needs: that is over */
+    if (error != 0 && !atomic_exchange(&missed, true))
+        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
+    return error == 0;
+}
+
+/* A client's thread: goes round for it, as v1.0 did. */
+static void *talk(void *argument)
+{
+    struct client *client = argument;
+    const bool broadcast = client->line->broadcast;
+
+    client->talker = pthread_self();
+    atomic_store(&client->talks, true);
+    client->hears = broadcast && start_thread(client, &client->hearer, hear_all);
+    while (client->hears == broadcast && stop_time_left() != 0 &&
+           serve_client(client, client->line->quiet))
+        continue; /* one piece a turn */
+    close_client(client);
+    return NULL;
+}
+
+/* Lets a client in, and gives it its thread. If there is none for it, it is closed. */
+static void start_client(struct client *client)
+{
     pthread_t thread;
-    int error = 0;
 
     enter_room(&client->guest); /* before the welcome: it misses nothing behind that */
     if (send_all(client->connection, WELCOME, sizeof WELCOME - 1) == -1)
         (void)shutdown(client->connection, SHUT_RDWR); /* without it, nothing else may come */
-    if (client->line->broadcast) {
-        (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &MOMENT, sizeof MOMENT);
-        (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-        error = pthread_create(&client->hearer, attributes, hear_all, client);
-        client->hears = error == 0;
-    }
-    if (error == 0)
-        error = pthread_create(&thread, attributes, talk, client);
-    if (error == 0) {
+    if (start_thread(client, &thread, talk)) {
         (void)pthread_detach(thread); /* nobody joins it: it closes the client itself */
-        failed = false;
         return;
     }
-    if (!failed)
-        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
-    failed = true;
     close_client(client);
     pause_for_shortage();
 }
@@ -206,7 +215,6 @@ int main(int argc, char *argv[])
         .usage = USAGE, .options = "bq", .host = "127.0.0.1", .port = "65432"};
     struct endpoint self;
     struct client *client = NULL; /* the next one */
-    pthread_attr_t attributes;
     unsigned long accepted = 0;
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
@@ -214,8 +222,6 @@ int main(int argc, char *argv[])
         return line.status;
     if (stop_on_signals() == -1)
         return EXIT_FAILURE;
-    (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
 
     /* The contract's lines and blank lines; listen_on() does what the last two announce. */
     say("[+] Open port %s", line.port);
@@ -232,7 +238,7 @@ int main(int argc, char *argv[])
             client = calloc(1, sizeof *client);
         if (client != NULL && accept_client(listener, client)) {
             client->line = &line;
-            start_client(client, &attributes);
+            start_client(client);
             client = NULL;
             accepted++;
         } else if (!wait_to_accept(listener, errno)) {
