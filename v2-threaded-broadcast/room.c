@@ -7,13 +7,13 @@
 
 /* The lock guards all but the bytes of the log. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t change = PTHREAD_COND_INITIALIZER; /* heard more, left, or nobody talks */
+static pthread_cond_t change = PTHREAD_COND_INITIALIZER; /* somebody has left, or nobody talks */
 static struct guest *guests[MOST_DESCRIPTORS];           /* each has a connection */
 static size_t count, talking;                            /* so many, and so many who talk */
 static char ring[LOG_SIZE];
 static uint64_t said; /* so long is the log */
 
-/* Who wants to speak queues, in a ring too: others, who need less space, must not speak before him
+/* Who waits for space queues, in a ring too: others, who need less, must not take it before him
  * again and again. */
 static struct guest *queue[MOST_DESCRIPTORS];
 static uint64_t first, end;
@@ -39,8 +39,7 @@ static void append(const char *message, size_t size)
 }
 
 /* Says what those in the queue wait to say, as far as there is space. Whoever makes space does it
- * for all of them, and they wake up when it is done: each in his turn, woken for it, one message
- * at a time would go out. */
+ * for all of them: woken one after another, each for his own message, they would be a convoy. */
 static void let_speak(void)
 {
     uint64_t before = said;

@@ -19,9 +19,9 @@ struct guest {
     size_t place;         /* in the table of guests */
     uint64_t heard, last; /* it has heard the log up to here; and hears it up to there */
     pthread_cond_t news;  /* more was said, or nothing more will be */
-    const char *message;  /* it waits to say this, NULL: nothing, */
-    size_t size;          /* so many bytes */
-    pthread_cond_t turn;  /* it was said */
+    const char *message;  /* what it waits to say, or NULL, */
+    size_t size;          /* so many bytes; */
+    pthread_cond_t turn;  /* and it was said */
 };
 
 /* Lets a guest in, who talks, and hears all that is said from now on; and out. */
