@@ -119,6 +119,24 @@ static void close_client(struct client *client)
     free(client);
 }
 
+/* Starts a thread of a client's. Returns false, and says so once, if there is none for it. */
+static bool start_thread(struct client *client, pthread_t *thread, void *(*run)(void *))
+{
+    static atomic_bool missed; /* the last time, and that was said */
+    const bool is_last = thread == &client->hearer || !client->line->broadcast;
+    pthread_attr_t attributes;
+
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    int error = pthread_create(thread, &attributes, run, client);
+    (void)pthread_attr_destroy(&attributes);
+    if (error == 0 && is_last)
+        atomic_store(&missed, false); /* a client has all that it needs: that is over */
+    if (error != 0 && !atomic_exchange(&missed, true))
+        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
+    return error == 0;
+}
+
 /* A client's second thread, with -b: sends what is said in the room. */
 static void *hear_all(void *argument)
 {
@@ -145,24 +163,6 @@ static void *hear_all(void *argument)
             (void)shutdown(client->connection, SHUT_RDWR); /* its talker finds that out */
     }
     return NULL;
-}
-
-/* Starts a thread of a client's. Returns false, and says so once, if there is none for it. */
-static bool start_thread(struct client *client, pthread_t *thread, void *(*run)(void *))
-{
-    static atomic_bool missed; /* one that was asked for, and that was said */
-    const bool is_last = run == hear_all || !client->line->broadcast;
-    pthread_attr_t attributes;
-
-    (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    int error = pthread_create(thread, &attributes, run, client);
-    (void)pthread_attr_destroy(&attributes);
-    if (error == 0 && is_last)
-        atomic_store(&missed, false); /* a client has all that it needs: that is over */
-    if (error != 0 && !atomic_exchange(&missed, true))
-        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
-    return error == 0;
 }
 
 /* A client's thread: goes round for it, as v1.0 did. */
