@@ -610,7 +610,7 @@ has_bytes() { # N FILE
 @test "server: with -b a message of 60,000 bytes has its turn among many small ones, and a flood" {
   start_server -b -q
   fill_the_room
-  start_chatter 10 6000
+  start_chatter 10
   { head -c 60000 /dev/zero | tr '\0' L && echo; } >"$dir/large"
   start_visit large limit:15 pause:in "send-file:$dir/large" pause:sent "hear:$dir/large"
   wait_for_pause large in
