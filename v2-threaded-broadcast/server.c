@@ -43,9 +43,9 @@ static const char WELCOME[] = "\n\nWelcome to my server\n\n\n";
  * TCP carries a stream of bytes and keeps no boundaries. With -b, a piece is heard whole. */
 enum { PIECE_SIZE = 64 * 1024 };
 
-/* A thread has its piece on its stack, and what it calls takes no more; the default, 8 MiB on many
- * systems, would be page tables for nothing. */
+/* For a thread's piece, and as much again. The default, often 8 MiB, is page tables for nothing. */
 enum { STACK_SIZE = 2 * PIECE_SIZE };
+static atomic_bool shortage; /* of threads, and that was said */
 
 /* With -b, a client that takes nothing for STALL_MS is dropped. A send() waits no longer than a
  * MOMENT, and is called again: it wakes up only when about a third of its buffer is free. Without
@@ -122,17 +122,13 @@ static void close_client(struct client *client)
 /* Starts a thread of a client's. Returns false, and says so once, if there is none for it. */
 static bool start_thread(struct client *client, pthread_t *thread, void *(*run)(void *))
 {
-    static atomic_bool missed; /* the last time, and that was said */
-    const bool is_last = thread == &client->hearer || !client->line->broadcast;
     pthread_attr_t attributes;
 
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
     int error = pthread_create(thread, &attributes, run, client);
     (void)pthread_attr_destroy(&attributes);
-    if (error == 0 && is_last)
-        atomic_store(&missed, false); /* a client has all that it needs: that is over */
-    if (error != 0 && !atomic_exchange(&missed, true))
+    if (error != 0 && !atomic_exchange(&shortage, true))
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
     return error == 0;
 }
@@ -169,12 +165,11 @@ static void *hear_all(void *argument)
 static void *talk(void *argument)
 {
     struct client *client = argument;
-    const bool broadcast = client->line->broadcast;
 
     client->talker = pthread_self();
     atomic_store(&client->talks, true);
-    client->hears = broadcast && start_thread(client, &client->hearer, hear_all);
-    while (client->hears == broadcast && stop_time_left() != 0 &&
+    client->hears = client->line->broadcast && start_thread(client, &client->hearer, hear_all);
+    while (client->hears == client->line->broadcast && stop_time_left() != 0 &&
            serve_client(client, client->line->quiet))
         continue; /* one piece a turn */
     close_client(client);
@@ -241,7 +236,9 @@ int main(int argc, char *argv[])
             start_client(client);
             client = NULL;
             accepted++;
-        } else if (!wait_to_accept(listener, errno)) {
+        } else if (wait_to_accept(listener, errno)) {
+            atomic_store(&shortage, false); /* nobody waits any more */
+        } else {
             break;
         }
     }
