@@ -1414,7 +1414,7 @@ assert_client_takes_port() { # PORT
   }
   local addresses=('127.0.0.1:1' "'[::1]:1'" "'[::1]'") program
   for program in server client; do
-    for_each_line assert_line_explained "$program" "it takes the address for a host" "${addresses[@]/%/ 1}"
+    for_each_line assert_line_explained "$program" "it takes the address for a host or a port" "${addresses[@]}" "${addresses[@]/%/ 1}"
   done
 }
 
