@@ -6,13 +6,16 @@ STAGES = v1.0-single v1.1-multiconn v2-threaded-broadcast v3-reverse
 
 all: build ## build the servers and clients of all stages (the default)
 
-build: runnable
+build: writable
 	@for stage in $(STAGES); do (cd $$stage && $(MAKE) -s) || exit 1; done
 
 # A ZIP of the repository may have lost what makes a script run.
 runnable:
 	@[ -x tests/setup ] || [ ! -e tests/setup ] || { echo "make: the scripts here cannot be run, as they came in a ZIP; this mends it:" \
 	    "chmod +x tests/setup \$$(grep -rlI '^#!' .ci tests)" >&2; exit 1; }
+
+writable: runnable
+	@[ -w . ] || { echo "make: this folder cannot be written, and programs are built in it: copy it first (make lab works as it is)" >&2; exit 1; }
 
 demo: build ## run each stage's server and client against each other
 	@tests/demo $(STAGES)
@@ -30,7 +33,7 @@ help: ## list the targets
 check: build ## run the suites of the four stages; SERVER and CLIENT name other programs to test
 	@tests/check
 
-check-v1.0 check-v1.1 check-v2 check-v3: runnable ## run that of one stage; also check-v1.1, check-v2, check-v3
+check-v1.0 check-v1.1 check-v2 check-v3: writable ## run that of one stage; also check-v1.1, check-v2, check-v3
 	@stage=$$(echo $@ | sed 's/check-//'); cd $$stage-* && $(MAKE) -s && cd .. && exec tests/check $$stage-*
 
 check-all: build ## run all suites: also those of the lessons, the labs and the tools
@@ -41,13 +44,13 @@ check-steps check-explain check-lab check-grade check-bench check-book check-pro
 
 # ---- Learn ----
 
-step: runnable ## list the small steps that lead to a stage, STAGE=v1.1; or make one of them, STEP=3
+step: writable ## list the small steps that lead to a stage, STAGE=v1.1; or make one of them, STEP=3
 	@tests/steps/show '$(STAGE)' $(STEP)
 
 diff: runnable ## show how a stage grew, FROM=v1.0 TO=v1.1, or a step, FROM=v1.1/2 TO=v1.1/3; or how much all did
 	@tests/diff $(FROM) $(TO)
 
-break: runnable ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
+break: writable ## build a stage with one mistake in it, and say what it does; MUTANT=half-close-loses-tail
 	@tests/mutants/break
 
 trace: runnable ## draw what a stage's programs do, call by call; STAGE=v2, RENEW=yes keeps the pictures
@@ -57,10 +60,10 @@ trace: runnable ## draw what a stage's programs do, call by call; STAGE=v2, RENE
 record: build ## record a stage's programs in two terminals, as a moving picture; STAGE=v1.0
 	@tests/record/run $(STAGE)
 
-book: runnable ## turn the lessons into pages to read in a browser: book/index.html
+book: writable ## turn the lessons into pages to read in a browser: book/index.html
 	@tests/book/run
 
-exercise: runnable ## test what you have added to a stage for an exercise, NAME=...; or list the exercises
+exercise: writable ## test what you have added to a stage for an exercise, NAME=...; or list the exercises
 	@tests/lab/exercise "$$NAME"
 
 # ---- Teach ----
@@ -104,6 +107,6 @@ portability: runnable ## build for other compilers, C libraries and machines, an
 lint: runnable ## check the style of C, shell and bats files
 	@tests/lint
 
-.PHONY: all build runnable demo clean help check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-steps check-explain \
+.PHONY: all build runnable writable demo clean help check check-v1.0 check-v1.1 check-v2 check-v3 check-all check-steps check-explain \
         check-lab check-grade check-bench check-book check-prose check-trace check-support check-two-hosts check-second check-break step diff break \
         trace record book exercise lab handout grade autograder bench mutants faults fuzz coverage analyze portability lint

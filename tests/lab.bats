@@ -223,7 +223,7 @@ next: it is [fast]
     got: 1 s
     read: LESSON.md, \"Run it\"
 
-This test alone: tests/suite v1.1-multiconn --filter '^it is .fast.\$'
+This test alone: make && tests/suite v1.1-multiconn --filter '^it is .fast.\$'
 All of them, also behind this one: make check-all
 3 of 7 tests pass"
   run_outside env SERVER="python3 'my server.py'" CLIENT=./client "$dir/lab/tests/lab/progress" v1.1-multiconn
@@ -292,6 +292,60 @@ All of them, also behind this one: make check-all
   (cd "$dir" && "$LAB/lab" --pack v2 && gzip -dc v2-lab.tar.gz | tar -xf -) >"$dir/log"
   grep -qx 'The lab of v2-threaded-broadcast is packed in v2-lab.tar.gz' "$dir/log"
   diff -r "$dir/lab" "$dir/v2-lab"
+}
+
+# ---- First contact ----
+
+copy_repository() {
+  mkdir "$dir/repository"
+  cp -pR "$root/Makefile" "$root/LICENSE" "$root/.gitignore" "$root/common" "$root"/v*-*[a-z] "$root/tests" "$dir/repository"
+}
+
+# Runs a command as somebody who may not write what can only be read: root may, with a capability.
+run_without_rights() { # COMMAND...
+  local command=(env "TMPDIR=$dir")
+  [ "$(id -u)" -ne 0 ] || command+=(setpriv --bounding-set=-dac_override)
+  "${command[@]}" true || skip "setpriv is not here, or not allowed: it takes root's rights away"
+  run "${command[@]}" "$@"
+}
+
+@test "a checkout that can only be read: make lab works, make says what does not, and nothing is left behind" {
+  local target
+  copy_repository
+  chmod -R a-w "$dir/repository"
+  run_without_rights make -s -C "$dir/repository" lab STAGE=v1.1 DIR="$dir/my lab's"
+  assert_success
+  run find "$dir/my lab's" ! -perm -u+w
+  assert_output ''
+  for target in all check-v1.0 break step; do
+    run_without_rights make -s -C "$dir/repository" "$target" STAGE=v1.0 MUTANT=one-recv STEP=1
+    assert_failure
+    assert_line 'make: this folder cannot be written, and programs are built in it: copy it first (make lab works as it is)'
+  done
+  run_without_rights make -s -C "$dir/repository/v1.0-single" break MUTANT=one-recv
+  assert_failure
+  chmod -R u+w "$dir/repository"
+  run find "$dir" -name 'tmp.*'
+  assert_output ''
+}
+
+@test "a ZIP without the bits that let scripts run: make says how to mend it" {
+  copy_repository
+  find "$dir/repository" -type f -exec chmod a-x {} +
+  cd "$dir/repository"
+  run make -s lab STAGE=v1.1 DIR="$dir/lab"
+  assert_failure
+  [ ! -e "$dir/lab" ]
+  sh -c "${lines[0]#*mends it: }" 2>"$dir/log" # there is no .ci
+  run -0 make -s lab STAGE=v1.1 DIR="$dir/lab"
+}
+
+@test "a checkout with core.autocrlf has the bytes of the repository" {
+  cd "$dir"
+  cp -p "$root/.gitattributes" "$root/tests/diff" .
+  git init -q . && git config core.autocrlf true
+  git add .gitattributes diff && git checkout-index --prefix=out/ diff
+  cmp diff out/diff
 }
 
 # ---- Exercises ----
