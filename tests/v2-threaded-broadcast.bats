@@ -3,8 +3,6 @@
 # have to do is in every-stage.bats.
 
 STAGE=v2-threaded-broadcast
-load support/suite
-load support/contract
 load support/stages
 
 # How the server's lines name the only connection of a probe that did the step `who`.
