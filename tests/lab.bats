@@ -17,13 +17,6 @@ setup() {
   root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 }
 
-# Runs a program outside of bats, whose variables and PATH another bats must not see.
-run_outside() { # COMMAND...
-  local path
-  path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
-  run env -i PATH="$path" HOME="$HOME" JOBS=1 "$@"
-}
-
 # ---- diff ----
 
 @test "diff: without names it tells how much each stage grew, and fails if it is more than it may be" {

@@ -722,13 +722,6 @@ assert_fails_at() { # LINE COMMAND BODY
   refuses assert_one_line "$dir/lines" '^server: '
 }
 
-# Runs a program outside of bats, whose variables and PATH another bats must not see.
-run_outside() { # COMMAND...
-  local path
-  path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
-  run env -i PATH="$path" HOME="$HOME" "$@"
-}
-
 # ---- tests/setup ----
 
 # Makes $dir/bin, a PATH with a few tools and what else is named, all of them real.
