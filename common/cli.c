@@ -98,14 +98,14 @@ static bool refuse_more_operands(struct command_line *line)
 
 /* A message shows an address as HOST:PORT or [HOST]:PORT, and so it is copied. An IPv6 address
  * alone has two colons or more. */
-static bool is_host(struct command_line *line)
+static bool is_one_word(struct command_line *line, const char *operand)
 {
-    const char *colon = strchr(line->host, ':');
+    const char *colon = strchr(operand, ':');
 
-    if (line->host[0] != '[' && (colon == NULL || strchr(colon + 1, ':') != NULL))
+    if (operand[0] != '[' && (colon == NULL || strchr(colon + 1, ':') != NULL))
         return true;
     complain("%s: HOST and PORT are two words, as in ::1 65432: %s", line->program,
-             quote(line->host, strlen(line->host)).text);
+             quote(operand, strlen(operand)).text);
     return wrong_usage(line);
 }
 
@@ -121,7 +121,8 @@ bool parse_server(struct command_line *line, int argc, char *argv[])
         line->port = next_operand(line);
     if (line->operand_count > line->max_extra)
         return refuse_more_operands(line);
-    return is_host(line) && parse_number(line, "PORT", line->port, 0, 65535, &port);
+    return is_one_word(line, line->host) && is_one_word(line, line->port) &&
+           parse_number(line, "PORT", line->port, 0, 65535, &port);
 }
 
 bool parse_client(struct command_line *line, int argc, char *argv[])
@@ -136,7 +137,7 @@ bool parse_client(struct command_line *line, int argc, char *argv[])
         line->port = next_operand(line);
     if (line->operand_count > line->max_extra)
         return refuse_more_operands(line);
-    return is_host(line) && parse_number(line, "PORT", line->port, 1, 65535, &port);
+    return is_one_word(line, line->host) && parse_number(line, "PORT", line->port, 1, 65535, &port);
 }
 
 bool parse_number(struct command_line *line, const char *name, const char *operand, unsigned least,

@@ -85,6 +85,8 @@ assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
     put_load -- idle 4 64 10 100 && assert_measured
     assert_line "crowd 100"
   done
+  serve "$BENCH/bin/floor-threads" -b
+  put_load -w 25 -- broadcast 10 64 && assert_measured
 }
 
 @test "our stages echo every load that is theirs, with their welcome and their reverse" {

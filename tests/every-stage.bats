@@ -11,8 +11,6 @@
 # its server, so that a mistake in one program fails no test of the other.
 
 : "${STAGE:?names the stage, as tests/suite does}"
-load support/suite
-load support/contract
 load support/stages
 
 # ---- The server gets ready ----
@@ -104,8 +102,7 @@ assert_quiet() {
   wait_for_pause client answered
   wait_for_line "$server_out" "$told.*hello" "$buffered"
   wait_for_line "$server_out" "$told.*$(answer_to hello)" "$buffered"
-  go client
-  finish client
+  go_and_finish client
   wait_for_line "$server_out" "$closed" "$buffered"
 }
 
@@ -182,12 +179,10 @@ assert_kept_for_later() {
   messages_of 200000 >"$dir/sent"
   start_server -q
   means="the connection was reset: close() with unread input, or with SO_LINGER 0, destroys what the client has not read yet"
-  start_visit client "send-file:$dir/sent" half-close pause "recv-all:$dir/received"
-  wait_for_pause client
+  visit_until_pause client "send-file:$dir/sent" half-close pause "recv-all:$dir/received"
   wait_for_line "$server_out" "$closed"
   case $STAGE in v1.0*) assert_unharmed ;; esac
-  go client
-  finish client
+  go_and_finish client
   assert_answered "$dir/sent" "$dir/received"
 }
 
@@ -368,11 +363,9 @@ assert_message_fails() { # REASON [MEANING]
   local mode
   for mode in "${modes[@]}"; do
     start_server ${mode:+"$mode"}
-    start_visit client ask:hello pause 'send:hello\nagain\n' half-close reset
-    wait_for_pause client
+    visit_until_pause client ask:hello pause 'send:hello\nagain\n' half-close reset
     halt "$server" # it wakes up with input to answer, and nobody to answer to
-    go client
-    finish client
+    go_and_finish client
     signal_server CONT
     assert_unharmed "a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
     case $STAGE in v1.0*) ;; *) assert_ends 2 ;; esac
@@ -411,14 +404,12 @@ assert_message_fails() { # REASON [MEANING]
   means="send() took less than it was given, and the rest was never sent"
   messages_of 1000003 >"$dir/sent"
   start_server -q
-  start_visit client rcvbuf:4096 "flood-file:$dir/sent" pause half-close "recv-all:$dir/received"
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 "flood-file:$dir/sent" pause half-close "recv-all:$dir/received"
   for i in 1 2 3; do
     signal_server STOP
     signal_server CONT
   done
-  go client
-  finish client
+  go_and_finish client
   assert_flood_answered "$dir/sent" client "$dir/received"
   assert_unharmed
 }
@@ -468,11 +459,9 @@ assert_message_fails() { # REASON [MEANING]
   local asked mode
   for mode in "${modes[@]}"; do
     start_server ${mode:+"$mode"}
-    start_visit client ask:hello pause expect-end
-    wait_for_pause client
+    visit_until_pause client ask:hello pause expect-end
     if [ -z "$mode" ]; then
-      start_visit greedy rcvbuf:4096 flood pause
-      wait_for_pause greedy
+      visit_until_pause greedy rcvbuf:4096 flood pause
     fi
     asked=$(now_ms)
     signal_server TERM
@@ -480,8 +469,7 @@ assert_message_fails() { # REASON [MEANING]
     kill -TERM -- "-$server" 2>/dev/null || true
     kill -INT -- "-$server" 2>/dev/null || true
     assert_stopped "$asked" "" "the second signal finds no handler any more (SA_RESETHAND, signal() of old), or starts the stopping anew"
-    go client
-    finish client
+    go_and_finish client
   done
 }
 
@@ -726,13 +714,11 @@ assert_client_shows() { # [MESSAGE QUOTED]...
 assert_can_restart() { # STEP...
   local wanted
   start_server
-  start_visit client ask:hello "$@" pause expect-eof close
-  wait_for_pause client
+  visit_until_pause client ask:hello "$@" pause expect-eof close
   wanted=$port
   kill -TERM -- "-$server" 2>/dev/null || true # the server's side closes first: there the old connection lingers
   wait_for_exit "$server"
-  go client
-  finish client
+  go_and_finish client
   launch_server 127.0.0.1 "$wanted"
   wait_until has_line_or_is_gone "$server_out" "$(ready_regex)" "$server"
   has_line "$server_out" "$(ready_regex)" || explain "the server cannot be started again" \
@@ -984,8 +970,7 @@ assert_started_without() { # REDIRECTIONS VISITS
   give_descriptors
   means="whoever waits in the backlog is served as soon as there are descriptors" finish waiting
   if [ -n "$kept" ]; then
-    go kept
-    finish kept
+    go_and_finish kept
   fi
   assert_unharmed
   assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
@@ -1414,7 +1399,7 @@ assert_client_takes_port() { # PORT
   }
   local addresses=('127.0.0.1:1' "'[::1]:1'" "'[::1]'") program
   for program in server client; do
-    for_each_line assert_line_explained "$program" "it takes the address for a host" "${addresses[@]/%/ 1}"
+    for_each_line assert_line_explained "$program" "it takes the address for a host or a port" "${addresses[@]}" "${addresses[@]/%/ 1}"
   done
 }
 

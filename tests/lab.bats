@@ -17,13 +17,6 @@ setup() {
   root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 }
 
-# Runs a program outside of bats, whose variables and PATH another bats must not see.
-run_outside() { # COMMAND...
-  local path
-  path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
-  run env -i PATH="$path" HOME="$HOME" JOBS=1 "$@"
-}
-
 # ---- diff ----
 
 @test "diff: without names it tells how much each stage grew, and fails if it is more than it may be" {
@@ -223,7 +216,7 @@ next: it is [fast]
     got: 1 s
     read: LESSON.md, \"Run it\"
 
-This test alone: tests/suite v1.1-multiconn --filter '^it is .fast.\$'
+This test alone: make && tests/suite v1.1-multiconn --filter '^it is .fast.\$'
 All of them, also behind this one: make check-all
 3 of 7 tests pass"
   run_outside env SERVER="python3 'my server.py'" CLIENT=./client "$dir/lab/tests/lab/progress" v1.1-multiconn
@@ -294,6 +287,60 @@ All of them, also behind this one: make check-all
   diff -r "$dir/lab" "$dir/v2-lab"
 }
 
+# ---- First contact ----
+
+copy_repository() {
+  mkdir "$dir/repository"
+  cp -pR "$root/Makefile" "$root/LICENSE" "$root/.gitignore" "$root/common" "$root"/v*-*[a-z] "$root/tests" "$dir/repository"
+}
+
+# Runs a command as somebody who may not write what can only be read: root may, with a capability.
+run_without_rights() { # COMMAND...
+  local command=(env "TMPDIR=$dir")
+  [ "$(id -u)" -ne 0 ] || command+=(setpriv --bounding-set=-dac_override)
+  "${command[@]}" true || skip "setpriv is not here, or not allowed: it takes root's rights away"
+  run "${command[@]}" "$@"
+}
+
+@test "a checkout that can only be read: make lab works, make says what does not, and nothing is left behind" {
+  local target
+  copy_repository
+  chmod -R a-w "$dir/repository"
+  run_without_rights make -s -C "$dir/repository" lab STAGE=v1.1 DIR="$dir/my lab's"
+  assert_success
+  run find "$dir/my lab's" ! -perm -u+w
+  assert_output ''
+  for target in all check-v1.0 break step; do
+    run_without_rights make -s -C "$dir/repository" "$target" STAGE=v1.0 MUTANT=one-recv STEP=1
+    assert_failure
+    assert_line 'make: this folder cannot be written, and programs are built in it: copy it first (make lab works as it is)'
+  done
+  run_without_rights make -s -C "$dir/repository/v1.0-single" break MUTANT=one-recv
+  assert_failure
+  chmod -R u+w "$dir/repository"
+  run find "$dir" -name 'tmp.*'
+  assert_output ''
+}
+
+@test "a ZIP without the bits that let scripts run: make says how to mend it" {
+  copy_repository
+  find "$dir/repository" -type f -exec chmod a-x {} +
+  cd "$dir/repository"
+  run make -s lab STAGE=v1.1 DIR="$dir/lab"
+  assert_failure
+  [ ! -e "$dir/lab" ]
+  sh -c "${lines[0]#*mends it: }" 2>"$dir/log" # there is no .ci
+  run -0 make -s lab STAGE=v1.1 DIR="$dir/lab"
+}
+
+@test "a checkout with core.autocrlf has the bytes of the repository" {
+  cd "$dir"
+  cp -p "$root/.gitattributes" "$root/tests/diff" .
+  git init -q . && git config core.autocrlf true
+  git add .gitattributes diff && git checkout-index --prefix=out/ diff
+  cmp diff out/diff
+}
+
 # ---- Exercises ----
 
 # What of a stage's suite is run with a solution of an exercise: a bit of everything.
@@ -314,16 +361,14 @@ build_copy() { # EXERCISE [PATCH]
   SERVER="'$dir/copy/$stage/server'"
 }
 
-# The stage as it is fails the tests of an exercise, and does not hang in them.
-assert_exercise_open() { # EXERCISE
+# The stage as it is fails the tests of an exercise, and does not hang in them. The solution passes them, and a
+# sample of the stage's suite.
+assert_exercise() { # EXERCISE
   build_copy "$1"
   run_outside SERVER="$SERVER" "$LAB/exercise" "$1"
   assert_failure 1
   assert_line --regexp '^next: server: '
-}
-
-# The solution passes the tests of the exercise, and a sample of the stage's suite.
-assert_exercise_solved() { # EXERCISE
+  rm -rf "$dir/copy"
   build_copy "$1" "$LAB/solutions/$1.patch"
   run_outside SERVER="$SERVER" "$LAB/exercise" "$1"
   assert_success
@@ -391,66 +436,34 @@ assert_exercise_solved() { # EXERCISE
   done
 }
 
-@test "exercise udp: the stage as it is does not pass" {
-  assert_exercise_open udp
+@test "exercise udp: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise udp
 }
 
-@test "exercise udp: its solution passes, and is still the stage" {
-  assert_exercise_solved udp
+@test "exercise idle-timeout: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise idle-timeout
 }
 
-@test "exercise idle-timeout: the stage as it is does not pass" {
-  assert_exercise_open idle-timeout
+@test "exercise busy-first: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise busy-first
 }
 
-@test "exercise idle-timeout: its solution passes, and is still the stage" {
-  assert_exercise_solved idle-timeout
+@test "exercise client-limit: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise client-limit
 }
 
-@test "exercise busy-first: the stage as it is does not pass" {
-  assert_exercise_open busy-first
+@test "exercise others-only: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise others-only
 }
 
-@test "exercise busy-first: its solution passes, and is still the stage" {
-  assert_exercise_solved busy-first
+@test "exercise names: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise names
 }
 
-@test "exercise client-limit: the stage as it is does not pass" {
-  assert_exercise_open client-limit
+@test "exercise threads: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise threads
 }
 
-@test "exercise client-limit: its solution passes, and is still the stage" {
-  assert_exercise_solved client-limit
-}
-
-@test "exercise others-only: the stage as it is does not pass" {
-  assert_exercise_open others-only
-}
-
-@test "exercise others-only: its solution passes, and is still the stage" {
-  assert_exercise_solved others-only
-}
-
-@test "exercise names: the stage as it is does not pass" {
-  assert_exercise_open names
-}
-
-@test "exercise names: its solution passes, and is still the stage" {
-  assert_exercise_solved names
-}
-
-@test "exercise threads: the stage as it is does not pass" {
-  assert_exercise_open threads
-}
-
-@test "exercise threads: its solution passes, and is still the stage" {
-  assert_exercise_solved threads
-}
-
-@test "exercise accents: the stage as it is does not pass" {
-  assert_exercise_open accents
-}
-
-@test "exercise accents: its solution passes, and is still the stage" {
-  assert_exercise_solved accents
+@test "exercise accents: the stage as it is fails its tests; its solution passes, and is still the stage" {
+  assert_exercise accents
 }

@@ -111,8 +111,7 @@ refuses() { # COMMAND...
   printf 'one\ntwo\n' >"$dir/sent"
   fake_server rcvbuf:4096 pause "recv-all:$dir/received"
   probe connect 127.0.0.1 "$port" sndbuf:4096 "flood-file:$dir/sent" half-close
-  go fake
-  finish fake
+  go_and_finish fake
   assert_equal "flooded $(size_of "$dir/received")" "$(cat "$dir/probe.out")"
   assert_equal "$(head -c 16384 "$dir/received" | paste -d ' ' - - | sort -u)" 'one two'
 }
@@ -721,13 +720,6 @@ assert_fails_at() { # LINE COMMAND BODY
   refuses assert_one_line "$dir/lines" '^server: '
   : >"$dir/lines"
   refuses assert_one_line "$dir/lines" '^server: '
-}
-
-# Runs a program outside of bats, whose variables and PATH another bats must not see.
-run_outside() { # COMMAND...
-  local path
-  path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
-  run env -i PATH="$path" HOME="$HOME" "$@"
 }
 
 # ---- tests/setup ----

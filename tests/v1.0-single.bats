@@ -2,8 +2,6 @@
 # v1.0-single: one server, one client, one connection. What all stages have to do is in every-stage.bats.
 
 STAGE=v1.0-single
-load support/suite
-load support/contract
 load support/stages
 
 # ---- One client, and the end ----
@@ -47,11 +45,9 @@ load support/stages
 
 @test "server: clients that come meanwhile are refused, or closed at the end" {
   start_server
-  start_visit first ask:hello pause half-close expect-eof
-  wait_for_pause first
+  visit_until_pause first ask:hello pause half-close expect-eof
   start_visit second send:hello expect-end
-  go first
-  finish first
+  go_and_finish first
   assert_unharmed
   wait_for_exit "$probe_second" "$LIMIT" "the second client waits for ever: the listener was not closed"
   [ "$status" -ne 3 ] || explain "the second client waits for ever"
@@ -66,13 +62,11 @@ assert_ended_by() { # SIGNAL STATUS
   wait_for_exit "$server"
   assert_status "$2" "$meaning"
   start_server
-  start_visit client ask:hello pause expect-end
-  wait_for_pause client
+  visit_until_pause client ask:hello pause expect-end
   signal_server "$1"
   wait_for_exit "$server"
   assert_status "$2" "$meaning"
-  go client
-  finish client
+  go_and_finish client
 }
 
 @test "server: SIGINT ends it, before a client comes and while it serves one" {

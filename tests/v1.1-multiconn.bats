@@ -3,8 +3,6 @@
 # every-stage.bats.
 
 STAGE=v1.1-multiconn
-load support/suite
-load support/contract
 load support/stages
 
 # Expects that other clients do not wait: ten round trips take less than a second. A busy machine
@@ -59,27 +57,21 @@ start_server_with_small_buffers() {
 # bats test_tags=points:10
 @test "server: a second client is served while the first stays" {
   start_server
-  start_visit first ask:hello pause ask:again half-close expect-eof
-  wait_for_pause first
+  visit_until_pause first ask:hello pause ask:again half-close expect-eof
   means="the server does nothing but serve its first client until that leaves" \
     visit ask:hello half-close expect-eof
-  go first
-  finish first
+  go_and_finish first
 }
 
 @test "server: its lines say which of several clients they are about" {
   start_server
-  start_visit first who ask:one pause ask:three half-close expect-eof
-  wait_for_pause first
-  start_visit second who ask:two pause half-close expect-eof
-  wait_for_pause second
-  go first
-  finish first
+  visit_until_pause first who ask:one pause ask:three half-close expect-eof
+  visit_until_pause second who ask:two pause half-close expect-eof
+  go_and_finish first
   local first second
   first=$(address_of first)
   second=$(address_of second)
-  go second
-  finish second
+  go_and_finish second
   wait_for_line "$server_out" "^Server closes connection to $second\$"
   assert_lines "$server_out" <<END
 Server listens on 127.0.0.1:$port
@@ -118,8 +110,7 @@ END
   start_visit client rcvbuf:4096 sndbuf:4096 flood half-close pause \
     "slow-read:8000000:$dir/received" # with pauses: the end comes while some of the echo waits
   wait_for_pause client
-  go client
-  finish client
+  go_and_finish client
   assert_equal "$(size_of "$dir/received")" "$(sed -n 's/^flooded //p' "$dir/client.out")"
 }
 
@@ -251,11 +242,9 @@ assert_lines_of_connection() { # I QUOTED...
 
 @test "server: a client that sends half a message and then nothing holds up nobody" {
   start_server
-  start_visit client send:half-a-mess pause expect:half-a-mess
-  wait_for_pause client
+  visit_until_pause client send:half-a-mess pause expect:half-a-mess
   assert_others_served "the server waits in recv() for the rest: a socket that poll() has not named is not read"
-  go client
-  finish client
+  go_and_finish client
 }
 
 @test "server: clients that say nothing hold up nobody" {
@@ -263,8 +252,7 @@ assert_lines_of_connection() { # I QUOTED...
   start_crowd silent 50 pause half-close expect-eof
   wait_for_pause silent
   assert_others_served "the server waits in recv() for a client that has nothing to say"
-  go silent
-  finish silent
+  go_and_finish silent
 }
 
 @test "server: a client that never pauses holds up nobody" {
@@ -278,23 +266,20 @@ assert_lines_of_connection() { # I QUOTED...
 # bats test_tags=points:10
 @test "server: a client that does not read holds up nobody" {
   start_server -q
-  start_visit client rcvbuf:4096 flood pause
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 flood pause
   assert_others_served "the server waits in send() for a client that does not read: keep what does not go, and wait for POLLOUT in poll()"
 }
 
 @test "server: from a client that does not read it stops reading, until that reads" {
   start_server -q
-  start_visit client rcvbuf:4096 flood:100000000 pause half-close "recv-all:$dir/received"
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 flood:100000000 pause half-close "recv-all:$dir/received"
   local sent
   sent=$(sed -n 's/^flooded //p' "$dir/client.out")
   [ "$sent" -lt 100000000 ] || explain "the server reads what it cannot send" \
     "expected" "that it takes a few MB, as the socket buffers hold" "got" "$sent bytes" \
     "it usually means" "it keeps all that it has read: poll for POLLIN again when nothing waits to be sent"
   means="the server does not read again when the client has read what waited"
-  go client
-  finish client
+  go_and_finish client
   assert_equal "$(size_of "$dir/received")" "$sent"
 }
 
@@ -304,8 +289,7 @@ assert_lines_of_connection() { # I QUOTED...
   # What it frees is to be free, also where a sanitizer watches.
   export ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1"
   start_server -q
-  start_visit first rcvbuf:4096 flood:8000000 pause
-  wait_for_pause first
+  visit_until_pause first rcvbuf:4096 flood:8000000 pause
   before=$(proc_status "$server" VmRSS)
   for ((i = 0; i < count; i++)); do
     start_visit "client$i" rcvbuf:4096 flood:8000000 pause
@@ -334,8 +318,7 @@ assert_lines_of_connection() { # I QUOTED...
 @test "server: clients that have nothing to say do not make it spin" {
   need_proc
   start_server
-  start_visit idle ask:hello pause
-  wait_for_pause idle
+  visit_until_pause idle ask:hello pause
   assert_no_spin "$server" "poll() has a timeout of 0, or is asked for POLLOUT where nothing waits to be sent: a socket is writable nearly always"
 }
 
@@ -349,8 +332,7 @@ assert_lines_of_connection() { # I QUOTED...
   export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
   server_command=(strace -f "${delay[@]}" "${server_command[@]}")
   start_server
-  start_visit talker ask:hello pause ask:again half-close expect-eof
-  wait_for_pause talker
+  visit_until_pause talker ask:hello pause ask:again half-close expect-eof
   start_crowd crowd 500 pause
   wait_for_pause crowd
   go talker
@@ -427,8 +409,7 @@ assert_stops_with_idle_clients() { # SIGNAL
   start_crowd idle 20 ask:hello pause expect-eof
   wait_for_pause idle
   assert_stops "$1" 20
-  go idle
-  finish idle
+  go_and_finish idle
 }
 
 @test "server: SIGINT stops it within 2 s with idle clients, which see the end" {
@@ -480,8 +461,7 @@ assert_stops_with_idle_clients() { # SIGNAL
 
 @test "server: SIGTERM stops it within 2 s while a client sends, and does not read" {
   start_server -q
-  start_visit client rcvbuf:4096 ask:hello pause flood
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 ask:hello pause flood
   signal_server STOP
   go client # what it sends fills the buffers, and more of it comes while the server stops
   assert_stops TERM '' "the server reads, or waits until it has sent everything, without an end: it has 2 s"
@@ -534,8 +514,7 @@ assert_stops_with_idle_clients() { # SIGNAL
   local asked
   head -c 30000 /dev/urandom >"$dir/sent"
   start_server_with_small_buffers
-  start_visit client rcvbuf:4096 "send-file:$dir/sent" pause "recv:30000:$dir/received" expect-eof
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 "send-file:$dir/sent" pause "recv:30000:$dir/received" expect-eof
   signal_server STOP
   asked=$(now_ms)
   signal_server TERM
@@ -549,14 +528,12 @@ assert_stops_with_idle_clients() { # SIGNAL
 @test "server: what it has echoed before it stopped is not lost when the client reads it later" {
   head -c 60000 /dev/urandom >"$dir/sent"
   start_server
-  start_visit client "send-file:$dir/sent" pause "recv:60000:$dir/received" expect-eof
-  wait_for_pause client
+  visit_until_pause client "send-file:$dir/sent" pause "recv:60000:$dir/received" expect-eof
   all_echoed() { [ "$(shown_size)" -eq 60000 ]; }
   wait_until all_echoed || explain "the server does not echo" "got" "$(show_lines "$server_out")"
   assert_stops
   means="the connection was reset: SO_LINGER 0, or close() with unread input, destroys what the client has not read yet"
-  go client
-  finish client
+  go_and_finish client
   assert_same_bytes "$dir/sent" "$dir/received"
 }
 
@@ -564,12 +541,10 @@ assert_stops_with_idle_clients() { # SIGNAL
   # Much more has come than it could echo, and it may not close with that unread.
   head -c 1000003 /dev/urandom >"$dir/sent"
   start_server -q
-  start_visit client rcvbuf:4096 "flood-file:$dir/sent" pause "recv-all:$dir/received"
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 "flood-file:$dir/sent" pause "recv-all:$dir/received"
   assert_stops
   means="close() with unread input resets the connection, and what the client has not read yet is lost"
-  go client
-  finish client
+  go_and_finish client
   cat "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" "$dir/sent" |
     head -c "$(size_of "$dir/received")" >"$dir/echo"
   [ -s "$dir/received" ]
@@ -605,8 +580,7 @@ assert_stops_with_idle_clients() { # SIGNAL
   start_client 127.0.0.1 "$port" 1 one two
   wait_for_pause fake
   halt "$client" # it wakes up with the echo, the next message to send, and nobody there
-  go fake
-  finish fake
+  go_and_finish fake
   kill -CONT -- "-$client"
   wait_for_exit "$client"
   assert_client_fails '^client: connection 1: connection closed by server$'
@@ -816,8 +790,7 @@ END
 
 @test "server: out of descriptors it says so once, keeps its clients, and does not spin" {
   start_server
-  start_visit kept ask:hello pause ask:again pause:again half-close expect-eof
-  wait_for_pause kept
+  visit_until_pause kept ask:hello pause ask:again pause:again half-close expect-eof
   take_descriptors
   start_visit waiting say:connected ask:hello half-close expect-eof
   wait_for_line "$server_err" '^server: .' "accept() failed with EMFILE, and nothing was said"
@@ -830,14 +803,12 @@ END
 
 @test "server: out of descriptors, whoever waits is served as soon as a client leaves" {
   start_server
-  start_visit kept ask:hello pause half-close expect-eof
-  wait_for_pause kept
+  visit_until_pause kept ask:hello pause half-close expect-eof
   take_descriptors
   start_visit waiting say:connected ask:hello half-close expect-eof
   wait_for_line "$server_err" '^server: .'
   means="the listener is not polled again when a descriptor is free"
-  go kept
-  finish kept
+  go_and_finish kept
   finish waiting $((10 * SLOWNESS))
   assert_one_line "$server_err" '^server: .' "one line for each time that descriptors run out"
   assert_stops TERM 2
@@ -858,8 +829,7 @@ END
 @test "server: out of descriptors, it says so once as long as somebody waits" {
   local name
   start_server
-  start_visit kept ask:hello pause half-close expect-eof
-  wait_for_pause kept
+  visit_until_pause kept ask:hello pause half-close expect-eof
   take_descriptors
   for name in first second third; do
     start_visit "$name" say:connected ask:hello half-close expect-eof
@@ -876,8 +846,7 @@ END
 
 @test "server: out of descriptors, SIGTERM stops it within 2 s" {
   start_server
-  start_visit kept ask:hello pause
-  wait_for_pause kept
+  visit_until_pause kept ask:hello pause
   take_descriptors
   start_visit waiting send:hello pause
   wait_for_line "$server_err" '^server: .'
@@ -887,8 +856,7 @@ END
 @test "server: when descriptors run out anew, it says so anew" {
   local time
   start_server
-  start_visit client0 ask:hello pause half-close expect-eof
-  wait_for_pause client0
+  visit_until_pause client0 ask:hello pause half-close expect-eof
   take_descriptors
   for time in 1 2; do
     start_visit "client$time" say:connected ask:hello pause half-close expect-eof

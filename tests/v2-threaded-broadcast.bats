@@ -3,8 +3,6 @@
 # have to do is in every-stage.bats.
 
 STAGE=v2-threaded-broadcast
-load support/suite
-load support/contract
 load support/stages
 
 # How the server's lines name the only connection of a probe that did the step `who`.
@@ -179,15 +177,13 @@ assert_nobody_dropped() {
 @test "server: without -b a client that does not read costs the others nothing" {
   head -c 4000000 /dev/urandom >"$dir/sent"
   start_server -q
-  start_visit stalled rcvbuf:4096 flood pause half-close "recv-all:$dir/received"
-  wait_for_pause stalled
+  visit_until_pause stalled rcvbuf:4096 flood pause half-close "recv-all:$dir/received"
   means="a thread waits for a client that does not read while it holds a lock that others need"
   visit silence:5 ask:one ask:two "exchange:$dir/sent:$dir/heard"
   assert_same_bytes "$dir/sent" "$dir/heard"
   sleep 1.5 # without -b nobody is dropped, however long it takes nothing
   assert_nobody_dropped "without -b a client may read as late as it likes: it holds nobody up"
-  go stalled
-  finish stalled
+  go_and_finish stalled
   assert_equal "$(size_of "$dir/received")" "$(sed -n 's/^flooded //p' "$dir/stalled.out")"
   assert_stops TERM 2
 }
@@ -212,14 +208,10 @@ assert_nobody_dropped() {
 
 @test "server: with -b a newcomer does not hear what was said before" {
   start_server -b
-  start_visit old ask:before pause ask:after
-  wait_for_pause old
-  start_visit new pause expect:after
-  wait_for_pause new
-  go old
-  finish old
-  go new
-  finish new
+  visit_until_pause old ask:before pause ask:after
+  visit_until_pause new pause expect:after
+  go_and_finish old
+  go_and_finish new
 }
 
 @test "server and client: with -b one sees what the other types" {
@@ -275,8 +267,7 @@ assert_nobody_dropped() {
 @test "server: with -b lines of 4 KB are never torn, and all hear them in the same order" {
   start_server -b -q
   local i total=$((4 * 60 * 4096))
-  start_visit listener pause "recv:$total:$dir/heard0"
-  wait_for_pause listener
+  visit_until_pause listener pause "recv:$total:$dir/heard0"
   for i in 1 2 3 4; do
     lines_of "client $i" 60 4096 >"$dir/lines$i"
     start_visit "client$i" limit:30 pause "talk:$dir/lines$i:$dir/heard$i:$total"
@@ -302,8 +293,7 @@ assert_nobody_dropped() {
 @test "server: with -b a message is not torn, and none is lost, where a send buffer is full" {
   # The slow one takes 16 MB at 4 MB a second: its buffers are full nearly all the time.
   start_server -b -q
-  start_visit slow rcvbuf:8192 pause "slow-read:4000000:$dir/slow.heard:16000000"
-  wait_for_pause slow
+  visit_until_pause slow rcvbuf:8192 pause "slow-read:4000000:$dir/slow.heard:16000000"
   go slow
   converse
   finish slow
@@ -335,8 +325,7 @@ assert_nobody_dropped() {
 @test "server: with -b a message of 40,000 bytes is heard whole" {
   local name other
   start_server -b
-  start_visit listener rcvbuf:400000 pause "recv:400000:$dir/heard"
-  wait_for_pause listener
+  visit_until_pause listener rcvbuf:400000 pause "recv:400000:$dir/heard"
   for name in 0 1 2 3 4 5 6 7 8 9; do
     head -c 40000 /dev/zero | tr '\0' "$name" >"$dir/sent$name"
     start_visit "talker$name" rcvbuf:400000 pause:in "send-file:$dir/sent$name" pause:sent recv:400000
@@ -351,8 +340,7 @@ assert_nobody_dropped() {
   for name in 0 1 2 3 4 5 6 7 8 9; do
     go "talker$name"
   done
-  go listener
-  finish listener
+  go_and_finish listener
   [ "$(shown_messages | grep -c '(40000 bytes)$')" -eq 10 ] || skip "this system does not hand out 40000 bytes in one read"
   tr -s 0-9 <"$dir/heard" >"$dir/order"
   [ "$(size_of "$dir/order")" -eq 10 ] || explain "a message was torn" \
@@ -595,8 +583,7 @@ wait_until_shown() { # TEXT
 # Starts one who reads slowly, in steps that never have room for 20,000 bytes, and one who says so much that
 # all have to wait for the slow one from now on.
 fill_the_room() {
-  start_visit slow rcvbuf:4096 pause "slow-read:200000:/dev/null"
-  wait_for_pause slow
+  visit_until_pause slow rcvbuf:4096 pause "slow-read:200000:/dev/null"
   go slow
   head -c 8000000 /dev/zero | tr '\0' . >"$dir/flood"
   start_visit flood "roundtrip:$dir/flood:$dir/flood.heard"
@@ -630,8 +617,7 @@ has_bytes() { # N FILE
   start_server -b -q
   converse
   local alone=$took
-  start_visit stalled rcvbuf:4096 who pause expect-end
-  wait_for_pause stalled
+  visit_until_pause stalled rcvbuf:4096 who pause expect-end
   converse
   [ "$took" -le $((2 * alone + 1000 + 1500 * SLOWNESS)) ] || explain "a stalled client costs too much" \
     "two others need without it" "$alone ms" "and with it" "$took ms" \
@@ -664,8 +650,7 @@ has_bytes() { # N FILE
 
 @test "server: with -b it takes clients in and says its welcome beside a stalled one" {
   start_server -b -q
-  start_visit stalled rcvbuf:4096 pause
-  wait_for_pause stalled
+  visit_until_pause stalled rcvbuf:4096 pause
   head -c 16000000 /dev/zero >"$dir/sent"
   start_visit talker say:talking "send-file:$dir/sent"
   wait_for_pause talker talking # and it does not read: it is stalled too, by its own messages
@@ -704,8 +689,7 @@ has_bytes() { # N FILE
 @test "server: with -b a slow client loses nothing of 32 MB: the others wait for it" {
   start_server -b -q
   head -c 33554432 /dev/urandom >"$dir/sent"
-  start_visit slow pause "slow-read:6000000:$dir/received:33554432" half-close expect-eof
-  wait_for_pause slow
+  visit_until_pause slow pause "slow-read:6000000:$dir/received:33554432" half-close expect-eof
   go slow
   start_visit talker "roundtrip:$dir/sent:$dir/heard" half-close expect-eof
   finish talker
@@ -723,8 +707,7 @@ has_bytes() { # N FILE
     "recv:3000000:$dir/1" wait:400 "recv:3000000:$dir/2" wait:400 "recv:6000000:$dir/3"
   wait_for_pause pausing
   start_visit talker "roundtrip:$dir/sent:$dir/heard"
-  go pausing
-  finish pausing
+  go_and_finish pausing
   finish talker
   cat "$dir/1" "$dir/2" "$dir/3" >"$dir/received"
   assert_same_bytes "$dir/sent" "$dir/received"
@@ -733,14 +716,12 @@ has_bytes() { # N FILE
 
 @test "server: with -b a client that is owed nothing is never dropped, however long it is silent" {
   start_server -b
-  start_visit quiet pause expect:hello ask:again
-  wait_for_pause quiet
+  visit_until_pause quiet pause expect:hello ask:again
   sleep 2 # it is not stalled: it has taken all that it is owed
   visit ask:hello
   sleep 1.5 # what it does not read waits in its buffers, and holds nobody up
   visit
-  go quiet
-  finish quiet
+  go_and_finish quiet
   assert_nobody_dropped "a client is stalled only while it is owed something that it does not take"
 }
 
@@ -773,11 +754,9 @@ has_bytes() { # N FILE
   local mode
   for mode in "${modes[@]}"; do
     start_server ${mode:+"$mode"}
-    start_visit other pause ask:hello half-close expect-eof
-    wait_for_pause other
+    visit_until_pause other pause ask:hello half-close expect-eof
     probe crowd 20 127.0.0.1 "$port" close
-    go other
-    finish other
+    go_and_finish other
     wait_for_lines 21 "$server_out" '^\[\+\] Connection established'
     assert_stops TERM 21
     wait_for_lines 21 "$server_out" '^\[-\] Connection closed'
@@ -789,13 +768,11 @@ has_bytes() { # N FILE
   means="recv() failed with ECONNRESET: that client is gone, and that is no failure of the server"
   for mode in "${modes[@]}"; do
     start_server ${mode:+"$mode"}
-    start_visit other pause ask:hello half-close expect-eof
-    wait_for_pause other
+    visit_until_pause other pause ask:hello half-close expect-eof
     visit reset
     probe connect 127.0.0.1 "$port" reset
     wait_for_line "$server_out" '^\[-\] Connection closed \| '
-    go other
-    finish other
+    go_and_finish other
     assert_stops
   done
 }
@@ -883,8 +860,7 @@ assert_stops_alone() { # SIGNAL
     wait_for_pause idle
     assert_stops "$signal" 20
     wait_for_lines 20 "$server_out" '^\[-\] Connection closed' "each connection has its last line"
-    go idle
-    finish idle
+    go_and_finish idle
   done
 }
 
@@ -951,8 +927,7 @@ assert_stops_alone() { # SIGNAL
   go clients
   wait_for_pause clients said
   assert_stops TERM 40
-  go clients
-  finish clients
+  go_and_finish clients
 }
 
 @test "server: stopping with -b, everybody gets what has arrived from anybody" {
@@ -977,8 +952,7 @@ assert_stops_alone() { # SIGNAL
   need_proc
   start_server -b -q
   head -c 2000000 /dev/zero >"$dir/sent"
-  start_visit laggard rcvbuf:4096 pause send:hello "recv-all:$dir/heard"
-  wait_for_pause laggard
+  visit_until_pause laggard rcvbuf:4096 pause send:hello "recv-all:$dir/heard"
   local i
   for i in 1 2 3; do
     start_visit "talker$i" pause say:talking "roundtrip:$dir/sent:$dir/heard$i"
@@ -1030,8 +1004,7 @@ assert_stops_alone() { # SIGNAL
   go listener
   wait_for_pause listener said
   signal_server TERM
-  go listener
-  finish listener
+  go_and_finish listener
   means="one who takes nothing held up the broadcast until the time for the stop was over"
   assert_line_in "$dir/heard" 'one$'
   assert_line_in "$dir/heard" '^two$'
@@ -1081,8 +1054,7 @@ assert_stops_alone() { # SIGNAL
 
 @test "server: an episode without descriptors ends when nobody waits any more: one line each" {
   start_server
-  start_visit first pause
-  wait_for_pause first
+  visit_until_pause first pause
   take_descriptors
   start_crowd waiting 3 pause:in half-close expect-eof
   wait_for_line "$server_err" '^server: .'
@@ -1097,8 +1069,7 @@ assert_stops_alone() { # SIGNAL
   take_descriptors
   start_visit again
   wait_for_lines 2 "$server_err" '^server: .' "the second time is said again, once"
-  go waiting
-  finish waiting
+  go_and_finish waiting
   finish again
 }
 
@@ -1127,12 +1098,10 @@ take_memory() {
   assert_no_spin "$server" "pthread_create() fails again and again, as long as the client waits"
   assert_one_line "$server_err" '^server: .' "one line for each time that threads run out"
   prlimit --pid "$server" --as=unlimited:
-  go crowd
-  finish crowd
+  go_and_finish crowd
   means="when there are threads again, clients are served again"
   visit ask:hello
-  go first
-  finish first
+  go_and_finish first
 }
 
 @test "server: out of threads or memory it stops when it is told to" {
@@ -1195,8 +1164,7 @@ assert_terminal_shows_parts() { # PART PART SHOWN
   in_terminal start_client 127.0.0.1 "$port"
   wait_for_pause fake
   wait_for_line "$client_out" '^mark$'
-  go fake
-  finish fake
+  go_and_finish fake
   wait_for_exit "$client"
   assert_status 0
   explain_terminal

@@ -7,8 +7,6 @@
 # comes from.
 
 STAGE=v3-reverse
-load support/suite
-load support/contract
 load support/stages
 
 # Sends each message to the server when the one before is answered, on one connection, and expects
@@ -161,8 +159,7 @@ all_planes() {
   visit who ask:two close
   second=$(address_of probe)
   wait_for_line "$server_out" "^Server connection closed by client \('127\.0\.0\.1', ${second##*:}\)\$"
-  start_visit third who ask:six pause expect-eof
-  wait_for_pause third
+  visit_until_pause third who ask:six pause expect-eof
   third=$(address_of third)
   go third
   assert_stops TERM # and it is not the client that closes
@@ -556,11 +553,9 @@ cut_everywhere() { # SENT ANSWERS
   { printf 'one\ntwo\n' && digits 200000 && printf '\nthree\n'; } >"$dir/in"
   start_server
   means="close() with unread input sends a reset, which destroys what the client has not read yet"
-  start_visit client "send-file:$dir/in" pause 'expect:eno\nowt\n' expect-eof
-  wait_for_pause client
+  visit_until_pause client "send-file:$dir/in" pause 'expect:eno\nowt\n' expect-eof
   wait_for_line "$server_err" '^server: message longer than 65536 bytes from 127\.0\.0\.1:[0-9]+$'
-  go client
-  finish client
+  go_and_finish client
   assert_no_line_in "$server_out" '^Server received: three' "the connection had ended"
 }
 
@@ -586,8 +581,7 @@ cut_everywhere() { # SENT ANSWERS
   local early late
   assert_unharmed
   early=$(proc_status "$server" VmHWM)
-  start_visit client "flood-file:$dir/in" pause
-  wait_for_pause client
+  visit_until_pause client "flood-file:$dir/in" pause
   late=$(proc_status "$server" VmHWM)
   [ $((late - early)) -lt 10000 ] || explain "the memory grows with what the client does not read" \
     "at first" "$early kB" "behind it" "$late kB" "it usually means" \
@@ -690,11 +684,9 @@ cut_everywhere() { # SENT ANSWERS
   { printf 'end\n' && messages_of 1000000; } >"$dir/in"
   start_server
   means="the connection was reset: close() with unread input destroys what the client has not read yet. shutdown(SHUT_WR), then read until the client closes"
-  start_visit client "send-file:$dir/in" half-close pause 'expect:dne\n' expect-eof
-  wait_for_pause client
+  visit_until_pause client "send-file:$dir/in" half-close pause 'expect:dne\n' expect-eof
   assert_server_ended
-  go client
-  finish client
+  go_and_finish client
 }
 
 @test "server: behind end it exits within 2 s even if the client stays" {
@@ -702,8 +694,7 @@ cut_everywhere() { # SENT ANSWERS
   start_visit client ask:one pause:ready \
     ask:end pause:answered expect-eof
   assert_ends_in_time
-  go client
-  finish client
+  go_and_finish client
 }
 
 @test "server: behind end it exits within 2 s even if the client goes on sending" {
@@ -728,12 +719,10 @@ assert_ends_in_time() {
 
 @test "server: when it ends, clients that still wait are closed" {
   start_server
-  start_visit first ask:one pause ask:end expect-eof
-  wait_for_pause first
+  visit_until_pause first ask:one pause ask:end expect-eof
   start_visit second 'send:two\n' say:waiting expect-end
   wait_for_line "$dir/second.out" '^waiting$'
-  go first
-  finish first
+  go_and_finish first
   assert_server_ended
   wait_for_exit "$probe_second" "$LIMIT" "the second client waits for ever: the listener was not closed"
   [ "$status" -ne 3 ] || explain "the second client waits for ever"
@@ -761,16 +750,12 @@ assert_ends_in_time() {
 
 @test "server: two clients wait their turn, in the order they came" {
   start_server
-  start_visit first who ask:1a pause ask:1b half-close expect-eof
-  wait_for_pause first
-  start_visit second who 'send:2\n' pause 'expect:2\n' half-close expect-eof
-  wait_for_pause second
-  start_visit third who 'send:3\n' pause 'expect:3\n' half-close expect-eof
-  wait_for_pause third
+  visit_until_pause first who ask:1a pause ask:1b half-close expect-eof
+  visit_until_pause second who 'send:2\n' pause 'expect:2\n' half-close expect-eof
+  visit_until_pause third who 'send:3\n' pause 'expect:3\n' half-close expect-eof
   go second
   go third
-  go first
-  finish first
+  go_and_finish first
   finish second
   finish third
   wait_for_lines 3 "$server_out" "$closed"
@@ -796,10 +781,8 @@ END
 @test "server: waiting for a client that says nothing, while another waits, takes no CPU time" {
   need_proc
   start_server
-  start_visit first ask:one pause
-  wait_for_pause first
-  start_visit second 'send:two\n' pause
-  wait_for_pause second
+  visit_until_pause first ask:one pause
+  visit_until_pause second 'send:two\n' pause
   assert_no_spin "$server" "poll() tells again and again of the client that waits, and it is not served yet"
 }
 
@@ -807,8 +790,7 @@ END
   need_proc
   messages_of 100000 >"$dir/in"
   start_server -q
-  start_visit client "flood-file:$dir/in" pause
-  wait_for_pause client
+  visit_until_pause client "flood-file:$dir/in" pause
   assert_no_spin "$server" "send() on a full socket that does not block fails with EAGAIN: wait with poll()"
 }
 
@@ -835,11 +817,9 @@ END
 
 @test "server: a client that resets while it waits for its turn does it no harm" {
   start_server
-  start_visit first ask:one pause
-  wait_for_pause first
+  visit_until_pause first ask:one pause
   crowd 3 'send:two\n' reset
-  go first
-  finish first
+  go_and_finish first
   assert_unharmed
 }
 
@@ -859,11 +839,9 @@ assert_stops_anywhere() { # SIGNAL
   start_server
   assert_stops "$1"
   start_server
-  start_visit client ask:one pause expect-eof
-  wait_for_pause client
+  visit_until_pause client ask:one pause expect-eof
   assert_stops "$1"
-  go client
-  finish client
+  go_and_finish client
 }
 
 @test "server: SIGINT stops it, before a client comes and while it serves one" {
@@ -877,8 +855,7 @@ assert_stops_anywhere() { # SIGNAL
 @test "server: a signal stops it within 2 s while a client does not read" {
   messages_of 100000 >"$dir/in"
   start_server -q
-  start_visit client rcvbuf:4096 "flood-file:$dir/in" pause
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 "flood-file:$dir/in" pause
   assert_stops TERM '' "it waits in send() for a client that does not read"
 }
 
@@ -894,8 +871,7 @@ assert_stops_anywhere() { # SIGNAL
 
 @test "server: a signal stops it within 2 s while clients wait their turn" {
   start_server
-  start_visit first ask:one pause
-  wait_for_pause first
+  visit_until_pause first ask:one pause
   start_crowd others 10 'send:two\n' pause expect-end
   wait_for_pause others
   assert_stops TERM '' "it takes the next client when it should stop accepting"
@@ -941,8 +917,7 @@ assert_stops_anywhere() { # SIGNAL
   signal_server CONT
   means="close() with unread input sends a reset, which destroys what the client has not read yet"
   wait_for_exit "$server"
-  go client
-  finish client
+  go_and_finish client
 }
 
 @test "server: end that has arrived when the signal comes is still answered" {
@@ -954,8 +929,7 @@ assert_stops_anywhere() { # SIGNAL
   wait_for_pause client sent
   signal_server TERM
   signal_server CONT
-  go client
-  finish client
+  go_and_finish client
   wait_for_exit "$server"
   assert_status 0
   assert_line_in "$server_out" '^Server termination called by ("end"|signal)$'
@@ -976,8 +950,7 @@ assert_stops_anywhere() { # SIGNAL
   local before
   messages_of 100000 >"$dir/in"
   start_server -q
-  start_visit client rcvbuf:4096 "flood-file:$dir/in" pause
-  wait_for_pause client
+  visit_until_pause client rcvbuf:4096 "flood-file:$dir/in" pause
   before=$(now_ms)
   until is_gone "$server" || [ $(($(now_ms) - before)) -ge $((3000 * SLOWNESS)) ]; do
     kill -INT -- "-$server" 2>/dev/null || true
@@ -1070,8 +1043,7 @@ assert_stops_anywhere() { # SIGNAL
   give_descriptors
   wait_for_pause first # it is served, and the second one still waits
   prlimit --pid "$server" --nofile="$none:"
-  go first
-  finish first
+  go_and_finish first
   wait_for_line "$server_out" '^Server connection closed by client '
   assert_no_spin "$server" "accept() fails with EMFILE again and again, as long as the client waits"
   give_descriptors

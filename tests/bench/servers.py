@@ -65,7 +65,7 @@ def own_servers():
         Server("floor: poll", "event loop", built("floor-poll"), MANY, MANY),
         Server("v1.1-multiconn", "event loop", stage("v1.1-multiconn"), MANY, MANY),
         Server(EVENT_FLOOR, "event loop", built("floor-event"), MANY, MANY),
-        Server("floor: broadcast", "broadcast", built("floor-broadcast"), MANY, 0, WELCOME),
+        Server("floor: broadcast", "broadcast", built("floor-threads", "-b"), MANY, 0, WELCOME),
         Server("v2-threaded -b", "broadcast", stage("v2-threaded-broadcast", "-b"), MANY, 0,
                WELCOME)]
 

@@ -45,9 +45,10 @@ END {
     printf "%s %3d of %3d  %s\n", failed[i] ? "to do " : passed[i] == size[i] ? "  ok  " : "      ",
       passed[i], size[i], title[i] ? title[i] : "Tests"
   if (next_test != "") {
+    programs = assignment("SERVER") assignment("CLIENT")
     sub(/^not ok [0-9]+ /, "", next_test)
     printf "\nnext: %s\n%s\nThis test alone: %s%s --filter '%s'\nAll of them, also behind this one: make check-all\n",
-      next_test, explanation, assignment("SERVER") assignment("CLIENT"), suite, as_regex(next_test)
+      next_test, explanation, programs ? programs : "make && ", suite, as_regex(next_test)
   }
   printf "%d of %d tests pass", all_passed, tests
   if (skipped) printf ", %d of them skipped on this machine", skipped

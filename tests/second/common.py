@@ -254,6 +254,16 @@ def refuse_itself(sock):
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
+def read_stdin():
+    """Some of stdin: b"" at its end, None if nothing is there yet."""
+    try:
+        return os.read(0, PIECE)
+    except BlockingIOError:
+        return None
+    except OSError as error:
+        raise Failure(f"cannot read stdin: {reason_of(error)}")
+
+
 def connect_to(host, port):
     """Connects to the first address of host that answers."""
     sock = None

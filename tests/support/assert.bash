@@ -502,6 +502,13 @@ fail() { # WORD...
   return 1
 }
 
+# Runs a program outside of bats, whose variables and PATH another bats must not see; one test at a time.
+run_outside() { # COMMAND...
+  local path
+  path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
+  run env -i PATH="$path" HOME="$HOME" JOBS=1 "$@"
+}
+
 assert_equal() { # GOT EXPECTED
   [ "$1" = "$2" ] || fail_between "values differ" "$2" "$1"
 }

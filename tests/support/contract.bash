@@ -1,4 +1,4 @@
-# contract.bash - what the suites of all stages check in the same way. Loaded after suite.bash.
+# contract.bash - what the suites of all stages check in the same way. Loaded by stages.bash.
 
 # What no PORT may be, for a server and for a client (0 is good for a server alone), as a shell's words.
 wrong_ports=("''" "' '" abc "' 80'" "'80 '" "'+80'" 0x50 80x 8.0 1e3 "'8 0'" "\$'80\n'" 65536 70000 4294967376

@@ -376,6 +376,11 @@ finish() { # NAME [SECONDS]
   explain_probe "$1"
 }
 
+go_and_finish() { # NAME
+  go "$1"
+  finish "$1"
+}
+
 # Starts a fake server (probe listen). Sets $port.
 fake_server() { # [OPTION...] STEP...
   start_probe fake listen "$@"

@@ -1,6 +1,10 @@
 # stages.bash - in what the stages differ for somebody who sees them from outside, in one table: what a
-# server says when, how a client asks and what comes back, how a server ends. Loaded after contract.bash.
+# server says when, how a client asks and what comes back, how a server ends. It loads suite.bash and
+# contract.bash too: all that a stage's suite needs.
 # shellcheck disable=SC2034 # the suites use what is set here
+
+load "${BASH_SOURCE[0]%/*}/suite"
+load "$SUPPORT/contract"
 
 # ---- The table ----
 #
@@ -266,6 +270,12 @@ start_visit() { # NAME [OPTION...] STEP...
   shift
   set_steps "$@"
   start_probe "$name" connect 127.0.0.1 "$port" "${steps[@]}"
+}
+
+# The same, up to its first pause.
+visit_until_pause() { # NAME [OPTION...] STEP...
+  start_visit "$@"
+  wait_for_pause "$1"
 }
 
 # The same with N connections, on each of which a step is done before the next one.

@@ -2,8 +2,6 @@
 # The exercise accents; what it asks for stands in accents.md.
 
 STAGE=v3-reverse
-load ../../support/suite
-load ../../support/contract
 load ../../support/stages
 
 # Sends messages on one connection, and expects their answers.

@@ -2,8 +2,6 @@
 # The exercise client-limit; what it asks for stands in client-limit.md.
 
 STAGE=v1.1-multiconn
-load ../../support/suite
-load ../../support/contract
 load ../../support/stages
 
 # ---- A limit of clients ----
@@ -24,15 +22,12 @@ load ../../support/stages
   start_visit two ask:2 pause half-close expect-eof
   wait_for_pause one
   wait_for_pause two
-  start_visit three send:hello expect-nothing:500 pause expect:hello half-close expect-eof
-  wait_for_pause three
+  visit_until_pause three send:hello expect-nothing:500 pause expect:hello half-close expect-eof
   assert_line_count 2 "$server_out" "$accepted" "a client too many is accepted"
-  go two
-  finish two
+  go_and_finish two
   go three
   means="when a connection is closed, the listener has to be looked at again" finish three
-  go one
-  finish one
+  go_and_finish one
   assert_line_count 3 "$server_out" "$accepted"
 }
 
@@ -46,28 +41,18 @@ load ../../support/stages
 @test "server: while somebody waits for a place it does not spin" {
   need_proc
   start_server_on 127.0.0.1 0 1
-  start_visit one ask:1 pause half-close expect-eof
-  wait_for_pause one
-  start_visit two send:hello pause expect:hello half-close expect-eof
-  wait_for_pause two
+  visit_until_pause one ask:1 pause half-close expect-eof
+  visit_until_pause two send:hello pause expect:hello half-close expect-eof
   assert_no_spin "$server" "the listener stays readable as long as somebody waits: poll() must not be asked about it"
   go one
-  go two
-  finish two
+  go_and_finish two
 }
 
 @test "server: it stops when it is told to, while somebody waits for a place" {
   start_server_on 127.0.0.1 0 1
-  start_visit one ask:1 pause expect-end
-  wait_for_pause one
-  start_visit two send:hello pause expect-end
-  wait_for_pause two
+  visit_until_pause one ask:1 pause expect-end
+  visit_until_pause two send:hello pause expect-end
   go one
-  kill -TERM "$server"
-  wait_for_exit "$server"
-  assert_status 0
-  [ "$(tail -n 1 "$server_out")" = "Server stops after 1 connections" ] ||
-    explain "the last line is wrong" "expected" "Server stops after 1 connections" "got" "$(show_lines "$server_out")"
-  go two
-  finish two
+  assert_stops TERM 1
+  go_and_finish two
 }

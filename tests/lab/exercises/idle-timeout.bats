@@ -2,8 +2,6 @@
 # The exercise idle-timeout; what it asks for stands in idle-timeout.md.
 
 STAGE=v1.0-single
-load ../../support/suite
-load ../../support/contract
 load ../../support/stages
 
 # ---- An idle timeout ----

@@ -2,8 +2,6 @@
 # The exercise names; what it asks for stands in names.md.
 
 STAGE=v2-threaded-broadcast
-load ../../support/suite
-load ../../support/contract
 load ../../support/stages
 
 # ---- Names ----
@@ -39,22 +37,20 @@ load ../../support/stages
   visit "send:$(repeat 34 n)" expect-eof
 }
 
-@test "server: with -b the others see who speaks" {
+# Expects that somebody else hears ann, after these steps.
+assert_hears_ann() { # [STEP...]
   start_server -b -n
-  start_visit bob 'send:bob\n' pause 'expect:ann: hello\n' half-close expect-eof
-  wait_for_pause bob
+  visit_until_pause bob "$@" pause 'expect:ann: hello\n' half-close expect-eof
   visit 'send:ann\n' 'send:hello\n' 'expect:ann: hello\n' half-close expect-eof
-  go bob
-  finish bob
+  go_and_finish bob
+}
+
+@test "server: with -b the others see who speaks" {
+  assert_hears_ann 'send:bob\n'
 }
 
 @test "server: who has not said its name yet hears the others" {
-  start_server -b -n
-  start_visit bob pause 'expect:ann: hello\n' half-close expect-eof
-  wait_for_pause bob
-  visit 'send:ann\n' 'send:hello\n' 'expect:ann: hello\n' half-close expect-eof
-  go bob
-  finish bob
+  assert_hears_ann
 }
 
 @test "server: without -n the first line is a message like any other" {

@@ -2,8 +2,6 @@
 # The exercise others-only; what it asks for stands in others-only.md.
 
 STAGE=v2-threaded-broadcast
-load ../../support/suite
-load ../../support/contract
 load ../../support/stages
 
 # ---- A broadcast to the others only ----
@@ -16,44 +14,32 @@ load ../../support/stages
 
 @test "server: with -b -o the others hear a message, its sender does not" {
   start_server -b -o
-  start_visit listener pause 'expect:hello\n' half-close expect-eof
-  wait_for_pause listener
+  visit_until_pause listener pause 'expect:hello\n' half-close expect-eof
   means="the sender is one of the clients that the message is sent to" \
     visit 'send:hello\n' expect-nothing:500
-  go listener
-  finish listener
+  go_and_finish listener
 }
 
 @test "server: two who talk hear each other, and never themselves" {
   start_server -b -o
-  start_visit ann pause 'send:from ann\n' 'expect:from bob\n' pause
-  start_visit bob pause 'expect:from ann\n' 'send:from bob\n' expect-nothing pause
+  start_visit ann pause 'send:from ann\n' 'expect:from bob\n' pause:heard
+  start_visit bob pause 'expect:from ann\n' 'send:from bob\n' expect-nothing pause:heard
   wait_for_pause ann
   wait_for_pause bob
   go bob
   go ann
-  finish_pause ann 2
-  finish_pause bob 2
-}
-
-# Waits until a probe has paused so many times.
-finish_pause() { # NAME N
-  wait_until has_paused "$1" "$2" || explain_probe "$1" "to hear the other one"
-}
-
-has_paused() { # NAME N
-  [ "$(grep -c '^paused$' "$dir/$1.out")" -ge "$2" ]
+  wait_for_pause ann heard
+  wait_for_pause bob heard
 }
 
 @test "server: a sender that does not read is not waited for" {
   start_server -b -o
-  start_visit listener pause recv:16000000 pause
-  wait_for_pause listener
+  visit_until_pause listener pause recv:16000000 pause:received
   head -c 16000000 /dev/zero >"$dir/in"
   start_visit sender "send-file:$dir/in" pause
   go listener
   wait_for_pause sender
-  finish_pause listener 2
+  wait_for_pause listener received
   assert_no_line_in "$server_out" 'Slow client dropped' "who is owed nothing is never too slow"
 }
 

@@ -2,26 +2,21 @@
 # The exercise threads; what it asks for stands in threads.md.
 
 STAGE=v3-reverse
-load ../../support/suite
-load ../../support/contract
 load ../../support/stages
 
 # ---- v3 with threads ----
 
 @test "server: a client that is silent keeps nobody waiting" {
   start_server
-  start_visit silent ask:abc pause half-close expect-eof
-  wait_for_pause silent
+  visit_until_pause silent ask:abc pause half-close expect-eof
   means="one client is served after another: each needs a thread of its own" \
     visit ask:Josue half-close expect-eof
-  go silent
-  finish silent
+  go_and_finish silent
 }
 
 @test "server: a client that does not read keeps nobody waiting" {
   start_server -q
-  start_visit greedy limit:120 flood pause
-  wait_for_pause greedy
+  visit_until_pause greedy limit:120 flood pause
   visit ask:Josue half-close expect-eof
 }
 
@@ -50,18 +45,12 @@ load ../../support/stages
 @test "server: end from one client is answered, and stops the server" {
   local began
   start_server
-  start_visit other ask:abc pause expect-eof
-  wait_for_pause other
+  visit_until_pause other ask:abc pause expect-eof
   began=$(now_ms)
   visit 'send:end\nmore\n' 'expect:dne\n' expect-eof
-  wait_for_exit "$server" "$LIMIT" "the threads of other clients wait in recv() for ever: end has to wake them"
-  assert_status 0
-  [ $(($(now_ms) - began)) -le $((2000 * SLOWNESS + 500)) ] || explain "the server takes too long to stop" \
-    "expected" "2000 ms at most" "got" "$(($(now_ms) - began)) ms"
-  go other
-  finish other
-  [ "$(tail -n 1 "$server_out")" = 'Server termination called by "end"' ] ||
-    explain "the last line is wrong" "expected" 'Server termination called by "end"' "got" "$(show_lines "$server_out")"
+  assert_last_line() { assert_terminated_by '"end"'; }
+  assert_stopped "$began" '' "the threads of other clients wait in recv() for ever: end has to wake them"
+  go_and_finish other
 }
 
 @test "server: a signal stops it while clients are connected" {
@@ -70,10 +59,6 @@ load ../../support/stages
   start_visit two 'send:abc' pause expect-eof
   wait_for_pause one
   wait_for_pause two
-  kill -TERM "$server"
-  wait_for_exit "$server" "$LIMIT" "the threads wait in recv() for ever: the signal has to wake them all"
-  assert_status 0
-  assert_line_in "$server_out" '^Server termination called by signal$'
-  go one
-  finish one
+  assert_stops TERM '' "the threads wait in recv() for ever: the signal has to wake them all"
+  go_and_finish one
 }

@@ -3,8 +3,6 @@
 # UDP socket of /dev/udp/HOST/PORT.
 
 STAGE=v1.0-single
-load ../../support/suite
-load ../../support/contract
 load ../../support/stages
 
 # Opens a socket as descriptor FD, from which datagrams go to the server.

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import socket
 import common
 from common import (PIECE, PREFIX, Failure, addr, client_operands, command_line, connect_to,
-                    err, out, quoted, reason_of, run)
+                    err, out, quoted, read_stdin, reason_of, run)
 
 
 class Tally:
@@ -28,15 +28,6 @@ class Tally:
 
     def same(self, other):
         return (self.size, self.digest.digest()) == (other.size, other.digest.digest())
-
-
-def read_stdin():
-    try:
-        return os.read(0, PIECE)
-    except BlockingIOError:
-        return None
-    except OSError as error:
-        raise Failure(f"cannot read stdin: {reason_of(error)}")
 
 
 def exchange(sock, message, tell):

@@ -7,7 +7,8 @@ import socket
 import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from common import (PIECE, Failure, client_operands, command_line, connect_to, out, reason_of, run)
+from common import (PIECE, Failure, client_operands, command_line, connect_to, out, read_stdin, reason_of,
+                    run)
 
 
 class Screen:
@@ -32,15 +33,6 @@ def harmless(char):
     if char in "\n\t" or " " <= char <= "~" or char >= "\u00a0" and not "\udc80" <= char <= "\udcff":
         return data
     return b"".join(b"\\x%02x" % byte for byte in data)
-
-
-def read_stdin():
-    try:
-        return os.read(0, PIECE)
-    except BlockingIOError:
-        return None
-    except OSError as error:
-        raise Failure(f"cannot read stdin: {reason_of(error)}")
 
 
 def whole_lines(data, ended):

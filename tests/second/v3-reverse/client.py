@@ -5,7 +5,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from common import (PIECE, Failure, client_operands, command_line, complain, connect_to, escaped,
-                    out, reason_of, run)
+                    out, read_stdin, reason_of, run)
 
 LONGEST = 65536  # bytes in a message, its ending not counted
 KEPT = LONGEST + 2  # of a line that is too long, no more than shows that it is
@@ -47,12 +47,9 @@ class Client:
             self.receive()
         if 0 not in ready:
             return
-        try:
-            data = os.read(0, PIECE)
-        except BlockingIOError:
+        data = read_stdin()
+        if data is None:
             return
-        except OSError as error:
-            raise Failure(f"cannot read stdin: {reason_of(error)}")
         self.input_ended = not data
         if b"\n" not in self.input and len(self.input) > KEPT:
             # Too long already: keep its end, where the newline may come, and throw the rest away.
