@@ -23,6 +23,7 @@ walk() { # ARGUMENT...
   for tool in quilt gcc clang; do
     command -v "$tool" >/dev/null || skip "$tool is not installed: tests/setup --ci installs it"
   done
+  # shellcheck disable=SC2046 # words
   run env -u STAGE $(compgen -e BATS_ | sed 's/^/-u /') PATH="${PATH//"$BATS_LIBEXEC:"/}" tests/steps/walk "$@"
 }
 
