@@ -1,8 +1,13 @@
 #!/usr/bin/env bats
-# The steps that lead to each stage: tests/steps/walk shows that they compile and lead there.
-# What it says of tests is proved by hand: it takes minutes for a stage.
+# The steps that lead to each stage: tests/steps/walk shows that they compile, turn green the tests that their heads
+# name, and lead there. That none turns another test red, its option --all shows: it takes minutes for a stage.
 
 load support/suite
+
+# A walk runs tests side by side, which have their time limits.
+setup_file() {
+  export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+}
 
 setup() {
   cd "$BATS_TEST_DIRNAME/.." || return 1
@@ -12,12 +17,14 @@ teardown() {
   :
 }
 
+# It runs bats, which is not to take itself for this one.
 walk() { # ARGUMENT...
   local tool
   for tool in quilt gcc clang; do
     command -v "$tool" >/dev/null || skip "$tool is not installed: tests/setup --ci installs it"
   done
-  run env -u STAGE tests/steps/walk "$@"
+  # shellcheck disable=SC2046 # words
+  run env -u STAGE $(compgen -e BATS_ | sed 's/^/-u /') PATH="${PATH//"$BATS_LIBEXEC:"/}" tests/steps/walk "$@"
 }
 
 # Copies what a walk to v1.0 needs.
@@ -28,25 +35,25 @@ copy_repository() {
   cd "$copy" || return 1
 }
 
-assert_walk() { # STAGE
-  walk --static "$1"
+assert_walk() { # [OPTION] STAGE
+  walk "$@"
   assert_output ''
   assert_success
 }
 
-@test "the steps to v1.0-single compile without a warning, and lead there" {
+@test "the steps to v1.0-single compile without a warning, turn their tests green, and lead there" {
   assert_walk v1.0
 }
 
-@test "the steps to v1.1-multiconn compile without a warning, and lead there" {
+@test "the steps to v1.1-multiconn compile without a warning, turn their tests green, and lead there" {
   assert_walk v1.1
 }
 
 @test "the steps to v2-threaded-broadcast compile without a warning, and lead there" {
-  assert_walk v2
+  assert_walk --static v2
 }
 
-@test "the steps to v3-reverse compile without a warning, and lead there" {
+@test "the steps to v3-reverse compile without a warning, turn their tests green, and lead there" {
   assert_walk v3
 }
 
@@ -68,14 +75,32 @@ assert_walk() { # STAGE
   assert_output --partial 'it does not lead to the stage: '
 }
 
+@test "a walk notices a test that is named too late, one that is named too early, and those that are not" {
+  copy_repository
+  awk '/^Green: / { next }
+    /^--- / { print "Green: server: -h prints the usage on stdout and exits 0"
+              print "Green: server: it tells what it does, line by line" }
+    { print }' v1.0-single/steps/server-listens.patch >changed && mv changed v1.0-single/steps/server-listens.patch
+  walk v1.0 2
+  assert_failure
+  assert_output --partial 'step 2 (server-listens.patch): without it, these tests pass already:
+    server: -h prints the usage on stdout and exits 0
+'
+  assert_output --partial 'step 2 (server-listens.patch): behind it, these tests fail:
+    server: it tells what it does, line by line
+'
+  assert_output --partial 'not all tests are said to pass behind it, or others than there are:
+server: '
+}
+
 @test "make step lists the steps, and makes one of them" {
   copy_repository
   run -0 make -s step STAGE=v1.0
-  assert_line --regexp '^ 2\. .* Nobody can reach the server: it has no socket that listens\.$'
+  assert_line --regexp '^ 2\.  17 of 130 tests .* Nobody can reach the server: it has no socket that listens\.$'
   run -0 make -s step STAGE=v1.0 STEP=1
   assert_output --partial '+static const char USAGE[] ='
   [ "$(v1.0-single/step/server -h | head -n 1)" = 'usage: server [-q] [[HOST] PORT]' ]
   [ ! -e v1.0-single/step/client.c ]
   (cd v1.0-single/step && make -s server)
-  run -2 make -s step STAGE=v1.0 STEP=21
+  run -2 make -s step STAGE=v1.0 STEP=18
 }

@@ -87,7 +87,7 @@ wait_a_moment() { # SECONDS
 
 # Waits until a command succeeds, LIMIT seconds at most. Result: whether it did.
 wait_until() { # COMMAND...
-  local deadline=$((SECONDS + LIMIT)) moments=(0.002 0.002 0.002 0.002 0.002)
+  local deadline=$((SECONDS + (LIMIT < PATIENCE ? LIMIT : PATIENCE))) moments=(0.002 0.002 0.002 0.002 0.002)
   until "$@"; do
     [ "$SECONDS" -le "$deadline" ] || return 1
     wait_a_moment "${moments[0]:-0.01}"
@@ -295,6 +295,7 @@ start_client() { # ARGUMENT...
 # caller redirects to stdin. Sets $status, and fails if it has to be ended.
 run_to_end() { # NAME COMMAND...
   local name=$1 seconds=${limit:-$LIMIT}
+  [ "$seconds" -le "$PATIENCE" ] || seconds=$PATIENCE
   shift
   status=0
   { "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \

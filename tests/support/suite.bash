@@ -9,6 +9,7 @@
 #
 # ECHO_EMULATOR='qemu-s390x -L /usr/s390x-linux-gnu' runs the stage's programs in an emulator.
 # ECHO_SLOWNESS=20 makes all time limits 20 times longer, for valgrind or a very slow machine.
+# ECHO_PATIENCE=3: no time limit is longer than 3 s, for programs of which it is known that most tests fail.
 # ECHO_STOP=FILE: when a test has failed, FILE is made, and tests that begin later are skipped.
 
 bats_require_minimum_version 1.8.0
@@ -17,6 +18,7 @@ SUPPORT=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 STAGE_DIR=${SUPPORT%/*/*}/${STAGE:-}
 SLOWNESS=${ECHO_SLOWNESS:-1}
 LIMIT=$((10 * SLOWNESS)) # seconds for what takes far less than one
+PATIENCE=$((${ECHO_PATIENCE:-1000} * SLOWNESS))
 
 load "$SUPPORT/process"
 load "$SUPPORT/assert"
