@@ -357,7 +357,7 @@ report_on() { # STAGE NAME
       for (i = 1; i <= n && $0 !~ failing[i]; i++) ;
       printf "%s %d %s in 12ms\n", (i > n ? "ok" : "not ok"), FNR, $0
       if (i <= n) { gsub(/\\n/, "\n# ", said[i]); print "# " said[i]; gsub(/\n# /, "\\n", said[i]) }
-    }' "$dir/failures" - >"$dir/found/tap"
+    }' "$dir/failures" - >"$dir/found/suite.tap"
   "$GRADE_DIR/report.py" "$1" "$dir/found" "$2" "$results/$2" >"$dir/table"
 }
 
@@ -371,9 +371,9 @@ END
   assert_lines "$dir/heads" <<END
 Begin with the first of these: it is the most basic one.
 [10 points] server: port 0 lets the system choose, and the ready line shows the port
-The same with $(($(grep -c '^not ok.*server: ' "$dir/found/tap") - $(grep -cE '^not ok.*server: (an|a) ' "$dir/found/tap") - 1)) more:
+The same with $(($(grep -c '^not ok.*server: ' "$dir/found/suite.tap") - $(grep -cE '^not ok.*server: (an|a) ' "$dir/found/suite.tap") - 1)) more:
 [10 points] server: a client that half-closes gets everything back, then the end
-The same with $(($(grep -cE '^not ok.*server: (an|a) ' "$dir/found/tap") - 1)) more:
+The same with $(($(grep -cE '^not ok.*server: (an|a) ' "$dir/found/suite.tap") - 1)) more:
 [1 point] client: -h prints the usage on stdout and exits 0
 END
   [ "$(grep -c 'the line stays in a buffer' "$results/one/report.txt")" -eq 1 ]
