@@ -523,17 +523,24 @@ END
 
 # ---- Programs that hang ----
 
-@test "a server that never gets ready is started no more, which one line says, and its client loses nothing" {
-  hand_in silent v1.1-multiconn
-  rm "$class/silent/server.c"
-  hand_in_script silent server 'exec sleep 1000'
+@test "a server that never flushes its output is started no more, which is said once and first; its client loses nothing" {
+  hand_in unflushed v1.1-multiconn
+  sed -i -e 's/^    start_program();.*/&\n    setvbuf(stdout, NULL, _IOFBF, BUFSIZ);/' \
+    -e '0,/^#include </s//#include <stdio.h>\n&/' \
+    -e '0,/^struct client {/s//#define say(...) (printf(__VA_ARGS__), (void)putchar(10))\n&/' "$class/unflushed/server.c"
   grade v1.1 TIME=300 \
     TESTS='^server: (port 0|-h|it|a second client|each|every byte|a client that)|^client: (-h|the third|it sends)'
-  assert_line_in "$results/silent/report.txt" \
+  assert_line_in "$results/unflushed/report.txt" \
     '^[1-9][0-9] tests \([0-9]+ points\) were not run: the server does not get ready .*, whenever it was started$'
-  has silent 'client: it sends its messages, all of them, and nothing else' passed 1
-  assert_no_line_in "$results/silent/report.txt" 'was used up'
-  assert_no_line_in "$results/silent/report.txt" '^\[.*client: '
+  sed -n '/^\[/{p;n;p;}' "$results/unflushed/report.txt" >"$dir/causes"
+  assert_lines "$dir/causes" <<'END'
+[10 points] server: port 0 lets the system choose, and the ready line shows the port
+    the server does not get ready
+END
+  [ "$(grep -c 'stays in a buffer' "$results/unflushed/report.txt")" -eq 1 ]
+  [ "$(wc -l <"$results/unflushed/report.txt")" -lt 40 ] || fail "it is long: $(cat "$results/unflushed/report.txt")"
+  has unflushed 'client: it sends its messages, all of them, and nothing else' passed 1
+  assert_no_line_in "$results/unflushed/report.txt" 'was used up'
 }
 
 @test "the tests of a client that hangs take no time from the server's" {
@@ -586,10 +593,7 @@ END
   forbid_sandbox # as there
   hand_in_script submission server 'exec sleep 1000'
   echo 'int main(void) { retrun 0; }' >"$class/submission/client.c"
-  mv "$class/submission" "$gradescope"
-  env "$without_sandbox" TESTS="$FEW" sh "$gradescope/source/run_autograder" >"$dir/table" 2>&1 3>&- 4>&- ||
-    explain "the autograder fails" "it said" "$(cat "$dir/table")"
-  rm -r "$bin"
+  run_autograder
   python3 - "$gradescope/results/results.json" <<'END'
 import json, sys
 result = json.load(open(sys.argv[1]))
@@ -599,6 +603,22 @@ assert all(test["visibility"] == "visible" and test["output"] for test in tests.
 assert "retrun" in tests["client: -h prints the usage on stdout and exits 0"]["output"]
 assert "does not end" in tests["server: -h prints the usage on stdout and exits 0"]["output"]
 END
+  rm -r "$gradescope/submission"
+  hand_in submission v1.0-single
+  run_autograder
+  rm -r "$bin"
+  python3 - "$gradescope/results/results.json" <<'END'
+import json, sys
+result = json.load(open(sys.argv[1]))
+assert result["score"] == sum(test["max_score"] for test in result["tests"]) > 50, result
+END
+}
+
+# Does with $class/submission what Gradescope does with what a student uploads.
+run_autograder() {
+  mv "$class/submission" "$gradescope"
+  env "$without_sandbox" TESTS="$FEW" sh "$gradescope/source/run_autograder" >"$dir/table" 2>&1 3>&- 4>&- ||
+    explain "the autograder fails" "it said" "$(cat "$dir/table")"
 }
 
 @test "the workflow for GitHub Classroom grades in the layout of its checkout" {
