@@ -6,7 +6,7 @@
 # A part has tests of one kind (server, client, both): where one program hangs, the other's tests go on. It is
 # named KIND-NUMBER.bats, and loads what stands around the tests in its file of the suite.
 
-BEGIN { FS = "\t"; most = 20 }
+BEGIN { FS = "\t"; most = 30 }
 
 {
   kind = $4
