@@ -196,6 +196,16 @@ assert_mutants_graded() { # STAGE MUTANT...
     explain "too many points are for details" "the sums" "$(cat "$dir/points")"
 }
 
+@test "answers of v3 that always end in \n cost the points of that rule, and not those of messages in pieces" {
+  hand_in_python plain v3-reverse
+  sed -i 's/reply + ending/reply + b"\\n"/' "$class/plain/programs/server.py"
+  grade v3 TESTS='^server: (an answer ends as|a last message may|a message that comes in|three messages that)'
+  has plain 'server: an answer ends as its message did, with \n or with \r\n' failed 0
+  has plain "server: a last message may end with the client's half-close, and so does its answer" failed 0
+  has plain 'server: a message that comes in two pieces is one message, wherever it is cut' passed 1
+  has plain 'server: three messages that come in two pieces are three, wherever they are cut' passed 1
+}
+
 @test "a submission that does not compile gets what its other program is worth, and the compiler's words" {
   hand_in half v1.0-single
   echo 'int main(void) { retrun 0; }' >"$class/half/client.c"
@@ -379,6 +389,16 @@ END
   [ "$(grep -c 'the line stays in a buffer' "$results/one/report.txt")" -eq 1 ]
   assert_line_in "$results/one/report.txt" '^    and [0-9]+ more \([0-9]+ points\)$'
   [ "$(wc -l <"$results/one/report.txt")" -lt 50 ] || fail "it is long: $(cat "$results/one/report.txt")"
+}
+
+@test "a client that raises an exception where nobody listens is not told that it uses another address" {
+  hand_in raising v3-reverse
+  rm "$class/raising/client.c"
+  hand_in_script raising client "exec /usr/bin/python3 -c 'import socket; socket.create_connection((\"localhost\", 7200))'"
+  grade v3 TESTS='^client: without operands'
+  assert_line_in "$results/raising/report.txt" '^    nothing tells that the default address is used$'
+  assert_line_in "$results/raising/report.txt" 'an exception that nobody catches is not that line'
+  assert_no_line_in "$results/raising/report.txt" 'the default address is not used'
 }
 
 @test "a run that was stopped goes on where it was" {
