@@ -196,6 +196,16 @@ assert_mutants_graded() { # STAGE MUTANT...
     explain "too many points are for details" "the sums" "$(cat "$dir/points")"
 }
 
+@test "answers of v3 that always end in \n cost the points of that rule, and not those of messages in pieces" {
+  hand_in_python plain v3-reverse
+  sed -i 's/reply + ending/reply + b"\\n"/' "$class/plain/programs/server.py"
+  grade v3 TESTS='^server: (an answer ends as|a last message may|a message that comes in|three messages that)'
+  has plain 'server: an answer ends as its message did, with \n or with \r\n' failed 0
+  has plain "server: a last message may end with the client's half-close, and so does its answer" failed 0
+  has plain 'server: a message that comes in two pieces is one message, wherever it is cut' passed 1
+  has plain 'server: three messages that come in two pieces are three, wherever they are cut' passed 1
+}
+
 @test "a submission that does not compile gets what its other program is worth, and the compiler's words" {
   hand_in half v1.0-single
   echo 'int main(void) { retrun 0; }' >"$class/half/client.c"
@@ -357,7 +367,7 @@ report_on() { # STAGE NAME
       for (i = 1; i <= n && $0 !~ failing[i]; i++) ;
       printf "%s %d %s in 12ms\n", (i > n ? "ok" : "not ok"), FNR, $0
       if (i <= n) { gsub(/\\n/, "\n# ", said[i]); print "# " said[i]; gsub(/\n# /, "\\n", said[i]) }
-    }' "$dir/failures" - >"$dir/found/tap"
+    }' "$dir/failures" - >"$dir/found/suite.tap"
   "$GRADE_DIR/report.py" "$1" "$dir/found" "$2" "$results/$2" >"$dir/table"
 }
 
@@ -371,14 +381,24 @@ END
   assert_lines "$dir/heads" <<END
 Begin with the first of these: it is the most basic one.
 [10 points] server: port 0 lets the system choose, and the ready line shows the port
-The same with $(($(grep -c '^not ok.*server: ' "$dir/found/tap") - $(grep -cE '^not ok.*server: (an|a) ' "$dir/found/tap") - 1)) more:
+The same with $(($(grep -c '^not ok.*server: ' "$dir/found/suite.tap") - $(grep -cE '^not ok.*server: (an|a) ' "$dir/found/suite.tap") - 1)) more:
 [10 points] server: a client that half-closes gets everything back, then the end
-The same with $(($(grep -cE '^not ok.*server: (an|a) ' "$dir/found/tap") - 1)) more:
+The same with $(($(grep -cE '^not ok.*server: (an|a) ' "$dir/found/suite.tap") - 1)) more:
 [1 point] client: -h prints the usage on stdout and exits 0
 END
   [ "$(grep -c 'the line stays in a buffer' "$results/one/report.txt")" -eq 1 ]
   assert_line_in "$results/one/report.txt" '^    and [0-9]+ more \([0-9]+ points\)$'
   [ "$(wc -l <"$results/one/report.txt")" -lt 50 ] || fail "it is long: $(cat "$results/one/report.txt")"
+}
+
+@test "a client that raises an exception where nobody listens is not told that it uses another address" {
+  hand_in raising v3-reverse
+  rm "$class/raising/client.c"
+  hand_in_script raising client "exec /usr/bin/python3 -c 'import socket; socket.create_connection((\"localhost\", 7200))'"
+  grade v3 TESTS='^client: without operands'
+  assert_line_in "$results/raising/report.txt" '^    nothing tells that the default address is used$'
+  assert_line_in "$results/raising/report.txt" 'an exception that nobody catches is not that line'
+  assert_no_line_in "$results/raising/report.txt" 'the default address is not used'
 }
 
 @test "a run that was stopped goes on where it was" {
@@ -523,17 +543,24 @@ END
 
 # ---- Programs that hang ----
 
-@test "a server that never gets ready is started no more, which one line says, and its client loses nothing" {
-  hand_in silent v1.1-multiconn
-  rm "$class/silent/server.c"
-  hand_in_script silent server 'exec sleep 1000'
+@test "a server that never flushes its output is started no more, which is said once and first; its client loses nothing" {
+  hand_in unflushed v1.1-multiconn
+  sed -i -e 's/^    start_program();.*/&\n    setvbuf(stdout, NULL, _IOFBF, BUFSIZ);/' \
+    -e '0,/^#include </s//#include <stdio.h>\n&/' \
+    -e '0,/^struct client {/s//#define say(...) (printf(__VA_ARGS__), (void)putchar(10))\n&/' "$class/unflushed/server.c"
   grade v1.1 TIME=300 \
     TESTS='^server: (port 0|-h|it|a second client|each|every byte|a client that)|^client: (-h|the third|it sends)'
-  assert_line_in "$results/silent/report.txt" \
+  assert_line_in "$results/unflushed/report.txt" \
     '^[1-9][0-9] tests \([0-9]+ points\) were not run: the server does not get ready .*, whenever it was started$'
-  has silent 'client: it sends its messages, all of them, and nothing else' passed 1
-  assert_no_line_in "$results/silent/report.txt" 'was used up'
-  assert_no_line_in "$results/silent/report.txt" '^\[.*client: '
+  sed -n '/^\[/{p;n;p;}' "$results/unflushed/report.txt" >"$dir/causes"
+  assert_lines "$dir/causes" <<'END'
+[10 points] server: port 0 lets the system choose, and the ready line shows the port
+    the server does not get ready
+END
+  [ "$(grep -c 'stays in a buffer' "$results/unflushed/report.txt")" -eq 1 ]
+  [ "$(wc -l <"$results/unflushed/report.txt")" -lt 40 ] || fail "it is long: $(cat "$results/unflushed/report.txt")"
+  has unflushed 'client: it sends its messages, all of them, and nothing else' passed 1
+  assert_no_line_in "$results/unflushed/report.txt" 'was used up'
 }
 
 @test "the tests of a client that hangs take no time from the server's" {
@@ -586,10 +613,7 @@ END
   forbid_sandbox # as there
   hand_in_script submission server 'exec sleep 1000'
   echo 'int main(void) { retrun 0; }' >"$class/submission/client.c"
-  mv "$class/submission" "$gradescope"
-  env "$without_sandbox" TESTS="$FEW" sh "$gradescope/source/run_autograder" >"$dir/table" 2>&1 3>&- 4>&- ||
-    explain "the autograder fails" "it said" "$(cat "$dir/table")"
-  rm -r "$bin"
+  run_autograder
   python3 - "$gradescope/results/results.json" <<'END'
 import json, sys
 result = json.load(open(sys.argv[1]))
@@ -599,6 +623,22 @@ assert all(test["visibility"] == "visible" and test["output"] for test in tests.
 assert "retrun" in tests["client: -h prints the usage on stdout and exits 0"]["output"]
 assert "does not end" in tests["server: -h prints the usage on stdout and exits 0"]["output"]
 END
+  rm -r "$gradescope/submission"
+  hand_in submission v1.0-single
+  run_autograder
+  rm -r "$bin"
+  python3 - "$gradescope/results/results.json" <<'END'
+import json, sys
+result = json.load(open(sys.argv[1]))
+assert result["score"] == sum(test["max_score"] for test in result["tests"]) > 50, result
+END
+}
+
+# Does with $class/submission what Gradescope does with what a student uploads.
+run_autograder() {
+  mv "$class/submission" "$gradescope"
+  env "$without_sandbox" TESTS="$FEW" sh "$gradescope/source/run_autograder" >"$dir/table" 2>&1 3>&- 4>&- ||
+    explain "the autograder fails" "it said" "$(cat "$dir/table")"
 }
 
 @test "the workflow for GitHub Classroom grades in the layout of its checkout" {

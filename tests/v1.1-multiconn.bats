@@ -35,11 +35,11 @@ need_descriptors() { # N
 
 # Starts the server where send buffers hold next to nothing.
 start_server_with_small_buffers() {
-  local isolated entering
-  isolate tcp_wmem "4096 4096 4096"
-  server_command=("${isolated[@]}" "${server_command[@]}")
+  local there
+  make_host tcp_wmem "4096 4096 4096"
+  server_command=("${there[@]}" "${server_command[@]}")
+  probe_command=("${there[@]}" "${probe_command[@]}")
   start_server
-  probe_command=("${entering[@]}" "$server" "${probe_command[@]}")
 }
 
 # ---- One client after another, and many at once ----
@@ -685,18 +685,11 @@ END
 }
 
 @test "client: a message longer than its socket takes at once is sent in full" {
-  # In a network of their own, where a socket takes a few KB, as it may everywhere.
-  # shellcheck disable=SC2016 # the inner shell expands it
-  local long small='ip link set lo up && echo 4096 4096 4096 >/proc/sys/net/ipv4/tcp_wmem && exec "$@"'
-  unshare -rn sh -c "$small" sh true 2>/dev/null && command -v nsenter >/dev/null ||
-    skip "this system lets no test have a network of its own"
-  mkfifo "$dir/fake.in"
-  stdin_file=$dir/fake.in start fake unshare -rn sh -c "$small" sh \
-    "$SUPPORT/bin/probe" listen-crowd 3 rcvbuf:2048 echo
-  probe_fake=$pid
-  wait_for_line "$dir/fake.out" '^listening [0-9]+$'
-  port=$(sed -n 's/^listening //p' "$dir/fake.out")
-  client_command=(nsenter -t "$probe_fake" -U -n --preserve-credentials "${client_command[@]}")
+  local there long
+  make_host tcp_wmem "4096 4096 4096"
+  client_command=("${there[@]}" "${client_command[@]}")
+  probe_command=("${there[@]}" "${probe_command[@]}")
+  fake_crowd 3 rcvbuf:2048 echo
   long=$(repeat 120000 x)
   limit=$((30 * SLOWNESS)) \
     hang_means="send() took less than it was given, and the rest was never sent: the echo of it never comes" \

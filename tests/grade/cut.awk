@@ -1,12 +1,12 @@
 # cut.awk - cuts a suite into parts that run side by side, each a small file: bats reads the whole file for
-# each of its tests, and most of the time of a suite would go into that.
+# each of its tests, line by line, and most of the time of a suite would go into that.
 #
 #   tests/suite --list v1.1 | awk -v tests=FOLDER -v out=FOLDER -f cut.awk
 #
 # A part has tests of one kind (server, client, both): where one program hangs, the other's tests go on. It is
-# named KIND-NUMBER.bats.
+# named KIND-NUMBER.bats, and loads what stands around the tests in its file of the suite.
 
-BEGIN { FS = "\t"; most = 20 }
+BEGIN { FS = "\t"; most = 30 }
 
 {
   kind = $4
@@ -19,6 +19,7 @@ BEGIN { FS = "\t"; most = 20 }
 
 END {
   for (file in files) {
+    copy(file, out "/" file ".bash")
     for (kind in kinds) {
       size = tests_of[kind, file]
       parts = int((size + most - 1) / most)
@@ -27,21 +28,26 @@ END {
   }
 }
 
-# Writes a file with those of a suite's tests that belong to a part, and all that stands around them.
-function cut(file, kind, part, parts, wanted, i, at, line, name, keep, target) {
+# Writes a part of a file's tests of a kind.
+function cut(file, kind, part, parts, target, i, at) {
   split("", wanted)
   for (i = 1; i <= n; i++)
     if (file_of[i] == file && kind_of[i] == kind && at++ % parts == part) wanted[names[i]]
   target = out "/" kind "-" ++number[kind] ".bats"
-  keep = 1
+  print "load " file > target
+  copy(file, target, 1)
+}
+
+# Writes those tests of a file that are wanted; or what stands around all of its tests.
+function copy(file, target, tests_too, line, name, in_test) {
   while ((getline line < (tests "/" file ".bats")) > 0) {
     if (line ~ /^@test ".*" [{]/) {
+      in_test = 1
       name = line
       gsub(/^@test "|" [{].*/, "", name)
-      keep = name in wanted
     }
-    if (keep && line !~ /^# bats test_tags=/) print line > target
-    if (line == "}") keep = 1
+    if (in_test ? tests_too && name in wanted : !tests_too) print line > target
+    if (line == "}") in_test = 0
   }
   close(tests "/" file ".bats")
   close(target)

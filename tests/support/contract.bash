@@ -84,21 +84,23 @@ every_byte() {
   printf "$bytes"
 }
 
-# Sets the array isolated to what runs a command on a host of its own, where a setting of the network is
-# another one, and entering to what runs one there too: behind it comes the pid of the first.
-isolate() { # SETTING VALUE
-  local command PATH=$PATH:/usr/sbin:/sbin
+# Makes a host of its own, where a setting of the network is another one. Sets the array there to what runs a
+# command on it.
+make_host() { # SETTING VALUE
+  local command isolated PATH=$PATH:/usr/sbin:/sbin
   for command in unshare nsenter ip; do
     command -v "$command" >/dev/null || skip "$command is not installed: tests/setup --ci installs it"
   done
-  isolated=(unshare --net) entering=(nsenter --net --target)
+  isolated=(unshare --net) there=(nsenter --net)
   if [ "$(id -u)" -ne 0 ]; then
-    isolated=(unshare --map-root-user --net) entering=(nsenter --user --preserve-credentials --net --target)
+    isolated=(unshare --map-root-user --net) there=(nsenter --user --preserve-credentials --net)
   fi
   # shellcheck disable=SC2016 # the inner shell expands it
-  isolated+=(sh -c 'PATH=$PATH:/usr/sbin:/sbin ip link set lo up &&
-    echo "$1" >"/proc/sys/net/ipv4/$0" && shift && exec "$@"' "$@")
-  "${isolated[@]}" true 2>/dev/null || skip "no network namespace may be made here"
+  start host "${isolated[@]}" sh -c \
+    'ip link set lo up && echo "$1" >"/proc/sys/net/ipv4/$0" && echo up && exec sleep 1000' "$@"
+  there+=(--target "$pid")
+  wait_until has_line_or_is_gone "$dir/host.out" '^up$' "$pid" || true
+  ! is_gone "$pid" || skip "no network namespace may be made here"
 }
 
 # Sets the array with_hosts to what runs a command for which two.test is 127.0.0.1 and 127.0.0.2.
