@@ -4,6 +4,7 @@
 # $dir/NAME.out and $dir/NAME.err. teardown kills all of these groups.
 
 groups=()
+PATIENCE=$((${ECHO_PATIENCE:-1000} * SLOWNESS)) # no time limit is longer
 timeout_command=timeout
 type timeout >/dev/null 2>&1 || timeout_command=gtimeout
 

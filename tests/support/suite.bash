@@ -18,7 +18,6 @@ SUPPORT=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 STAGE_DIR=${SUPPORT%/*/*}/${STAGE:-}
 SLOWNESS=${ECHO_SLOWNESS:-1}
 LIMIT=$((10 * SLOWNESS)) # seconds for what takes far less than one
-PATIENCE=$((${ECHO_PATIENCE:-1000} * SLOWNESS))
 
 load "$SUPPORT/process"
 load "$SUPPORT/assert"
