@@ -50,7 +50,7 @@ assert_walk() { # [OPTION] STAGE
 }
 
 @test "the steps to v2-threaded-broadcast compile without a warning, and lead there" {
-  assert_walk --static v2
+  assert_walk v2
 }
 
 @test "the steps to v3-reverse compile without a warning, turn their tests green, and lead there" {
