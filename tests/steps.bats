@@ -49,7 +49,7 @@ assert_walk() { # [OPTION] STAGE
   assert_walk v1.1
 }
 
-@test "the steps to v2-threaded-broadcast compile without a warning, and lead there" {
+@test "the steps to v2-threaded-broadcast compile without a warning, turn their tests green, and lead there" {
   assert_walk v2
 }
 
