@@ -45,7 +45,6 @@ enum { PIECE_SIZE = 64 * 1024 };
 
 /* For a thread's piece, and as much again. The default, often 8 MiB, is page tables for nothing. */
 enum { STACK_SIZE = 2 * PIECE_SIZE };
-static atomic_bool shortage; /* of threads, and that was said */
 
 /* With -b, a client that takes nothing for STALL_MS is dropped. A send() waits no longer than a
  * MOMENT, and is called again: it wakes up only when about a third of its buffer is free. Without
@@ -119,20 +118,6 @@ static void close_client(struct client *client)
     free(client);
 }
 
-/* Starts a thread of a client's. Returns false, and says so once, if there is none for it. */
-static bool start_thread(struct client *client, pthread_t *thread, void *(*run)(void *))
-{
-    pthread_attr_t attributes;
-
-    (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    int error = pthread_create(thread, &attributes, run, client);
-    (void)pthread_attr_destroy(&attributes);
-    if (error != 0 && !atomic_exchange(&shortage, true))
-        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
-    return error == 0;
-}
-
 /* A client's second thread, with -b: sends what is said in the room. */
 static void *hear_all(void *argument)
 {
@@ -168,26 +153,35 @@ static void *talk(void *argument)
 
     client->talker = pthread_self();
     atomic_store(&client->talks, true);
-    client->hears = client->line->broadcast && start_thread(client, &client->hearer, hear_all);
-    while (client->hears == client->line->broadcast && stop_time_left() != 0 &&
-           serve_client(client, client->line->quiet))
+    while (stop_time_left() != 0 && serve_client(client, client->line->quiet))
         continue; /* one piece a turn */
     close_client(client);
     return NULL;
 }
 
-/* Lets a client in, and gives it its thread. If there is none for it, it is closed. */
-static void start_client(struct client *client)
+/* Lets a client in, and gives it its threads. If there is none for it, it is closed. */
+static void start_client(struct client *client, const pthread_attr_t *attributes)
 {
+    static bool failed; /* the last time, and said so */
     pthread_t thread;
+    int error = 0;
 
     enter_room(&client->guest); /* before the welcome: it misses nothing behind that */
     if (send_all(client->connection, WELCOME, sizeof WELCOME - 1) == -1)
         (void)shutdown(client->connection, SHUT_RDWR); /* without it, nothing else may come */
-    if (start_thread(client, &thread, talk)) {
+    if (client->line->broadcast)
+        error = pthread_create(&client->hearer, attributes, hear_all, client);
+    client->hears = client->line->broadcast && error == 0;
+    if (error == 0)
+        error = pthread_create(&thread, attributes, talk, client);
+    if (error == 0) {
         (void)pthread_detach(thread); /* nobody joins it: it closes the client itself */
+        failed = false;
         return;
     }
+    if (!failed)
+        complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
+    failed = true;
     close_client(client);
     pause_for_shortage();
 }
@@ -210,6 +204,7 @@ int main(int argc, char *argv[])
         .usage = USAGE, .options = "bq", .host = "127.0.0.1", .port = "65432"};
     struct endpoint self;
     struct client *client = NULL; /* the next one */
+    pthread_attr_t attributes;
     unsigned long accepted = 0;
 
     start_program(); /* SIGPIPE is ignored: a client that is gone must not end the server */
@@ -217,6 +212,8 @@ int main(int argc, char *argv[])
         return line.status;
     if (stop_on_signals() == -1)
         return EXIT_FAILURE;
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
 
     /* The contract's lines and blank lines; listen_on() does what the last two announce. */
     say("[+] Open port %s", line.port);
@@ -233,19 +230,18 @@ int main(int argc, char *argv[])
             client = calloc(1, sizeof *client);
         if (client != NULL && accept_client(listener, client)) {
             client->line = &line;
-            start_client(client);
+            start_client(client, &attributes);
             client = NULL;
             accepted++;
-        } else if (wait_to_accept(listener, errno)) {
-            atomic_store(&shortage, false); /* nobody waits any more */
-        } else {
+        } else if (!wait_to_accept(listener, errno)) {
             break;
         }
     }
     free(client);
     (void)close(listener);
+    bool failed = !stop_is_requested(); /* stop_client() requests one, too */
     clear_room(stop_client);
-    if (!stop_is_requested())
+    if (failed)
         return EXIT_FAILURE;
     say("[+] Stopped after %lu connections", accepted);
     return EXIT_SUCCESS;
