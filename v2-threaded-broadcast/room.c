@@ -9,16 +9,16 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t change = PTHREAD_COND_INITIALIZER; /* somebody has left, or nobody talks */
 static struct guest *guests[MOST_DESCRIPTORS];           /* each has a connection */
-static size_t count, talking;                            /* so many, and so many who talk */
+static size_t count, talking;                            /* guests, and those who talk */
 static char ring[LOG_SIZE];
 static uint64_t said; /* so long is the log */
 
 /* Who waits for space queues, in a ring too: others, who need less, must not take it before him
  * again and again. */
 static struct guest *queue[MOST_DESCRIPTORS];
-static uint64_t first, end;
+static uint64_t first, end; /* those in [first, end) wait */
 
-/* Whether all have heard what so many bytes more would be written over. */
+/* Whether all have heard the bytes that so many more would overwrite. */
 static bool is_space_for(size_t size)
 {
     for (size_t i = 0; i < count; i++) {

@@ -14,7 +14,7 @@
 enum { LOG_SIZE = 1024 * 1024 };              /* who speaks waits for one who is so far behind */
 static const uint64_t NEVER = UINT64_MAX / 2; /* the log does not become so long */
 
-/* Somebody in the room, whose lock guards all of it. */
+/* Somebody in the room. The room's lock guards all of it. */
 struct guest {
     size_t place;         /* in the table of guests */
     uint64_t heard, last; /* it has heard the log up to here; and hears it up to there */

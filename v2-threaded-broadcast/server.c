@@ -57,9 +57,9 @@ struct client {
     int connection;
     struct endpoint peer; /* its address and port, as messages show them */
     const struct command_line *line;
-    pthread_t talker;  /* the thread that receives from it, */
-    atomic_bool talks; /* as soon as this is true; */
-    pthread_t hearer;  /* and with -b the one that sends to it, */
+    pthread_t talker;  /* the thread that receives from it */
+    atomic_bool talks; /* whether `talker` is set */
+    pthread_t hearer;  /* with -b, the one that sends to it, */
     bool hears;        /* if it could be started */
     bool dropped;
 };
