@@ -122,14 +122,11 @@ static void close_client(struct client *client)
 static void *hear_all(void *argument)
 {
     struct client *client = argument;
-    const int buffer = SEND_BUFFER;
     uint64_t heard = client->guest.heard;
     int stalled = 0; /* for so many milliseconds */
     const char *news;
     size_t size;
 
-    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &MOMENT, sizeof MOMENT);
-    (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     while ((size = hear(&client->guest, heard, &news)) > 0) {
         ssize_t sent = send(client->connection, news, size, 0);
         bool gone = sent == -1 && !is_only_for_now(errno); /* EPIPE or ECONNRESET */
@@ -163,15 +160,19 @@ static void *talk(void *argument)
 static void start_client(struct client *client, const pthread_attr_t *attributes)
 {
     static bool failed; /* the last time, and said so */
+    const int buffer = SEND_BUFFER;
     pthread_t thread;
     int error = 0;
 
     enter_room(&client->guest); /* before the welcome: it misses nothing behind that */
     if (send_all(client->connection, WELCOME, sizeof WELCOME - 1) == -1)
         (void)shutdown(client->connection, SHUT_RDWR); /* without it, nothing else may come */
-    if (client->line->broadcast)
+    if (client->line->broadcast) {
+        (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDTIMEO, &MOMENT, sizeof MOMENT);
+        (void)setsockopt(client->connection, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
         error = pthread_create(&client->hearer, attributes, hear_all, client);
-    client->hears = client->line->broadcast && error == 0;
+        client->hears = error == 0;
+    }
     if (error == 0)
         error = pthread_create(&thread, attributes, talk, client);
     if (error == 0) {
