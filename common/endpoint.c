@@ -26,7 +26,7 @@ void name_endpoint(const void *address, socklen_t size, struct endpoint *endpoin
 
 void complain_about(const char *what, const char *host, const char *port, const char *why)
 {
-    enum { SHOWN_BYTES = 100 }; /* they can be anything; the reason must still have room */
+    enum { SHOWN_BYTES = 100 }; /* they can be anything, and of any length */
     char shown[4 * SHOWN_BYTES + 1];
     bool needs_brackets = strchr(host, ':') != NULL;
 
