@@ -781,13 +781,13 @@ assert_cannot_listen() { # HOST PORT [OUT ERR]
 
 @test "client: it tries every address of a host in turn" {
   local with_hosts
-  name_two_addresses
+  name_two_addresses 127.0.0.3 127.0.0.4 # where nothing else listens
   client_command=("${with_hosts[@]}" "${client_command[@]}")
   local address
-  for address in 127.0.0.1 127.0.0.2; do
+  for address in 127.0.0.3 127.0.0.4; do
     fake_partner "on:$address"
     talk two.test
-    assert_talked "two.test is 127.0.0.1 and 127.0.0.2: when one refuses, the other is tried"
+    assert_talked "two.test is 127.0.0.3 and 127.0.0.4: when one refuses, the other is tried"
     assert_line_in "$client_out" "$(connected 'two\.test' "$address")" "what the client is connected to, as it shows it"
     assert_nothing_in "$client_err" "a connection fails when its last address has"
   done

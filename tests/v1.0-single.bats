@@ -80,7 +80,7 @@ assert_ended_by() { # SIGNAL STATUS
 
 @test "server: a port in use is a failure, also where the host has another address" {
   local with_hosts
-  name_two_addresses
+  name_two_addresses 127.0.0.1 127.0.0.2
   start_server
   hang_means="it listens on the next address: two servers that seem to be one" \
     run_to_end second "${with_hosts[@]}" "${server_command[@]}" two.test "$port"

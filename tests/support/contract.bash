@@ -103,9 +103,9 @@ make_host() { # SETTING VALUE
   ! is_gone "$pid" || skip "no network namespace may be made here"
 }
 
-# Sets the array with_hosts to what runs a command for which two.test is 127.0.0.1 and 127.0.0.2.
-name_two_addresses() {
-  printf '%s two.test\n' 127.0.0.1 127.0.0.2 >"$dir/hosts"
+# Sets the array with_hosts to what runs a command for which two.test is both addresses.
+name_two_addresses() { # ADDRESS ADDRESS
+  printf '%s two.test\n' "$@" >"$dir/hosts"
   # shellcheck disable=SC2016 # the inner shell expands them
   with_hosts=(unshare -rm sh -c 'mount --bind "$0" "${ECHO_ROOT:-}/etc/hosts" && exec "$@"' "$dir/hosts")
   "${with_hosts[@]}" true 2>/dev/null || skip "this system lets no test have its own /etc/hosts"
