@@ -367,9 +367,8 @@ assert_message_fails() { # REASON [MEANING]
     halt "$server" # it wakes up with input to answer, and nobody to answer to
     go_and_finish client
     signal_server CONT
-    means="a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
     case $STAGE in v1.0*) ;; *) wait_for_line "$server_out" "$closed" ;; esac # up to then, with -b, all hear what it said
-    assert_unharmed "$means"
+    assert_unharmed "a write to a connection that is gone raises SIGPIPE, which ends the process unless it is ignored"
     case $STAGE in v1.0*) ;; *) assert_ends 2 ;; esac
   done
 }
