@@ -17,14 +17,12 @@ teardown() {
   :
 }
 
-# It runs bats, which is not to take itself for this one.
 walk() { # ARGUMENT...
   local tool
   for tool in quilt gcc clang; do
     command -v "$tool" >/dev/null || skip "$tool is not installed: tests/setup --ci installs it"
   done
-  # shellcheck disable=SC2046 # words
-  run env -u STAGE $(compgen -e BATS_ | sed 's/^/-u /') PATH="${PATH//"$BATS_LIBEXEC:"/}" tests/steps/walk "$@"
+  run_outside tests/steps/walk "$@"
 }
 
 # Copies what a walk to v1.0 needs.

@@ -506,7 +506,7 @@ fail() { # WORD...
 run_outside() { # COMMAND...
   local path
   path=$(printf '%s\n' "$PATH" | tr : '\n' | grep -vxF -e "${BATS_LIBEXEC:-none}" | paste -s -d : -)
-  run env -i PATH="$path" HOME="$HOME" JOBS=1 "$@"
+  run env -i PATH="$path" HOME="$HOME" JOBS=1 ECHO_SLOWNESS="${ECHO_SLOWNESS:-1}" "$@"
 }
 
 assert_equal() { # GOT EXPECTED
