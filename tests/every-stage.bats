@@ -381,6 +381,20 @@ assert_message_fails() { # REASON [MEANING]
   assert_unharmed "recv() returned 0: that client has left, not all of them"
 }
 
+# bats test_tags=single,multiconn
+@test "server: a client that resets the connection is no failure" {
+  start_server
+  visit ask:hello reset
+  assert_unharmed "recv() failed with ECONNRESET: the client is gone, and that is no failure of the server"
+}
+
+# bats test_tags=single,multiconn
+@test "server: a client that vanishes in mid-send is no failure" {
+  start_server -q
+  visit flood:3000000 close
+  assert_unharmed "send() failed with EPIPE or ECONNRESET: the client is gone, and that is no failure of the server"
+}
+
 @test "server: a client that never reads, and leaves, does it no harm" {
   messages_of 100000 >"$dir/in"
   start_server -q
