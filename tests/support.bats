@@ -782,7 +782,7 @@ fake_manager() { # NAME
   local setup=$dir/tests/setup
   mkdir -p "$dir/tests/support"
   cp "$BATS_TEST_DIRNAME/setup" "$dir/tests/"
-  cp "$SUPPORT/bats.sh" "$dir/tests/support/"
+  cp "$SUPPORT/bats.sh" "$SUPPORT/cut.awk" "$dir/tests/support/"
   poor_path cc ld as make ps timeout patch mkdir cp
   fake_manager apt-get
   fake_bats "$dir/bin/bats" 1.2.1
@@ -811,14 +811,15 @@ fake_manager() { # NAME
 make_suites_folder() {
   mkdir -p "$dir/tests/support"
   cp "$BATS_TEST_DIRNAME/check" "$BATS_TEST_DIRNAME/suite" "$dir/tests/"
-  cp "$SUPPORT/bats.sh" "$dir/tests/support/"
+  cp "$SUPPORT/bats.sh" "$SUPPORT/cut.awk" "$dir/tests/support/"
   printf 'all:\n' >"$dir/tests/support/Makefile"
 }
 
 make_suite() { # NAME [TEST BODY]...
   local file=$dir/tests/$1.bats
   shift
-  printf '@test "%s" {\n%s\n}\n' "$@" >"$file"
+  echo '#!/usr/bin/env bats' >"$file"
+  printf '@test "%s" {\n%s\n}\n' "$@" >>"$file"
 }
 
 # Makes a bats that says that it is of this VERSION, and then what it is to say of the tests.

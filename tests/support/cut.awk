@@ -1,0 +1,64 @@
+# cut.awk - cuts a suite into parts, each a small file, that run side by side. bats takes a third of a second to
+# read a whole suite, and would do so for each of them.
+#
+#   tests/suite --list v1.1 | awk -v tests=FOLDER -v out=FOLDER -v most=N [-v least=N] [-v in_place=yes] -f cut.awk
+#
+# Writes out/KIND-NUMBER.bats for each part of at most `most` tests, and prints their names. Each has tests of
+# one kind (server, client, both): where one program hangs, the other's tests go on. A file of the suite gives
+# at least `least` parts, if it has as many tests. They belong beside support/ and golden/; or anywhere with
+# in_place: then the tests see their suite's folder, and bats names its lines where one fails.
+
+BEGIN { FS = "\t" }
+
+{
+  kind = "tests"
+  if ($4 ~ /^server and client: /) kind = "both"
+  else if ($4 ~ /^(server|client): /) kind = substr($4, 1, 6)
+  names[++n] = $4; file_of[n] = $1; kind_of[n] = kind
+  in_file[$1]++
+  if (!in_part[$1, kind]++) groups[++m] = $1 SUBSEP kind
+}
+
+END {
+  for (g = 1; g <= m; g++) {
+    split(groups[g], group, SUBSEP)
+    size = least ? int(in_file[group[1]] / least) : most
+    if (size > most) size = most
+    if (size < 1) size = 1
+    parts = int((in_part[group[1], group[2]] + size - 1) / size)
+    for (part = 0; part < parts; part++) cut(group[1], group[2], part, parts)
+  }
+}
+
+# Writes a part of a file's tests of a kind.
+function cut(file, kind, part, parts, name, i, at) {
+  split("", wanted)
+  for (i = 1; i <= n; i++)
+    if (file_of[i] == file && kind_of[i] == kind && at++ % parts == part) wanted[names[i]]
+  name = kind "-" ++number[kind] ".bats"
+  copy(tests "/" file ".bats", out "/" name)
+  print file "\t" name
+}
+
+# Copies what stands around the tests of a file, and those that are wanted.
+function copy(file, target, line, name, left_out, lines) {
+  while ((getline line < file) > 0) {
+    if (line ~ /^@test ".*" [{]/) {
+      name = line
+      gsub(/^@test "|" [{].*/, "", name)
+      left_out = !(name in wanted)
+    }
+    if (in_place && lines++ == 0) line = "BATS_TEST_DIRNAME=" quoted(tests) " BATS_TEST_FILENAME=" quoted(file)
+    if (!left_out && line !~ /^# bats /) print line > target
+    else if (in_place) print "" > target
+    if (line == "}") left_out = 0
+  }
+  close(file)
+  close(target)
+}
+
+# As a word of the shell.
+function quoted(word) {
+  gsub(/'/, "'\\''", word)
+  return "'" word "'"
+}
