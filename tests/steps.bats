@@ -4,6 +4,11 @@
 
 load support/suite
 
+# A walk runs tests side by side, which have their time limits.
+setup_file() {
+  export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+}
+
 setup() {
   cd "$BATS_TEST_DIRNAME/.." || return 1
 }
