@@ -782,7 +782,7 @@ fake_manager() { # NAME
   local setup=$dir/tests/setup
   mkdir -p "$dir/tests/support"
   cp "$BATS_TEST_DIRNAME/setup" "$dir/tests/"
-  cp "$SUPPORT/bats.sh" "$SUPPORT/cut.awk" "$dir/tests/support/"
+  cp "$SUPPORT/bats.sh" "$dir/tests/support/"
   poor_path cc ld as make ps timeout patch mkdir cp
   fake_manager apt-get
   fake_bats "$dir/bin/bats" 1.2.1

@@ -1,12 +1,13 @@
 # cut.awk - cuts a suite into parts, each a small file, that run side by side. bats takes a third of a second to
 # read a whole suite, and would do so for each of them.
 #
-#   tests/suite --list v1.1 | awk -v tests=FOLDER -v out=FOLDER -v most=N [-v least=N] [-v in_place=yes] -f cut.awk
+#   tests/suite --list v1.1 | awk -v tests=FOLDER -v out=FOLDER -v most=N|least=N [-v in_place=yes] -f cut.awk
 #
-# Writes out/KIND-NUMBER.bats for each part of at most `most` tests, and prints their names. Each has tests of
-# one kind (server, client, both): where one program hangs, the other's tests go on. A file of the suite gives
-# at least `least` parts, if it has as many tests. They belong beside support/ and golden/; or anywhere with
-# in_place: then the tests see their suite's folder, and bats names its lines where one fails.
+# Writes out/KIND-NUMBER.bats for each part, and prints the file of the suite that it is from, and its name. A part
+# has tests of one kind (server, client, both): where one program hangs, the other's tests go on. It has at most
+# `most` tests; or a file gives at least `least` parts, if it has as many tests. They belong beside support/ and
+# golden/, and load there what stands around the tests, for bats reads its own files twice and slowly; or, with
+# in_place, anywhere: then the tests see their suite's folder, and bats names its lines where one fails.
 
 BEGIN { FS = "\t" }
 
@@ -20,10 +21,11 @@ BEGIN { FS = "\t" }
 }
 
 END {
+  if (!in_place)
+    for (file in in_file) copy(tests "/" file ".bats", out "/" file ".bash", 1)
   for (g = 1; g <= m; g++) {
     split(groups[g], group, SUBSEP)
-    size = least ? int(in_file[group[1]] / least) : most
-    if (size > most) size = most
+    size = most ? most : int(in_file[group[1]] / least)
     if (size < 1) size = 1
     parts = int((in_part[group[1], group[2]] + size - 1) / size)
     for (part = 0; part < parts; part++) cut(group[1], group[2], part, parts)
@@ -36,22 +38,23 @@ function cut(file, kind, part, parts, name, i, at) {
   for (i = 1; i <= n; i++)
     if (file_of[i] == file && kind_of[i] == kind && at++ % parts == part) wanted[names[i]]
   name = kind "-" ++number[kind] ".bats"
-  copy(tests "/" file ".bats", out "/" name)
+  if (!in_place) print "load " file > (out "/" name)
+  copy(tests "/" file ".bats", out "/" name, in_place)
   print file "\t" name
 }
 
-# Copies what stands around the tests of a file, and those that are wanted.
-function copy(file, target, line, name, left_out, lines) {
+# Copies those tests of a file that are wanted, and what stands around all of them, if that is too.
+function copy(file, target, around_too, line, name, in_test, lines) {
   while ((getline line < file) > 0) {
     if (line ~ /^@test ".*" [{]/) {
+      in_test = 1
       name = line
       gsub(/^@test "|" [{].*/, "", name)
-      left_out = !(name in wanted)
     }
     if (in_place && lines++ == 0) line = "BATS_TEST_DIRNAME=" quoted(tests) " BATS_TEST_FILENAME=" quoted(file)
-    if (!left_out && line !~ /^# bats /) print line > target
+    if ((in_test ? name in wanted : around_too) && line !~ /^# bats /) print line > target
     else if (in_place) print "" > target
-    if (line == "}") left_out = 0
+    if (line == "}") in_test = 0
   }
   close(file)
   close(target)
