@@ -178,9 +178,9 @@ assert_no_solution() { # STAGE START_FOLDER
   cd "$dir/my lab"
   run_outside make check
   assert_failure
-  assert_line --regexp '^to do +0 of +[0-9]+  The server gets ready$'
-  assert_line 'next: server: port 0 lets the system choose, and the ready line shows the port'
-  assert_line --partial 'it usually means: it ends without serving'
+  assert_line --regexp '^to do +0 of +[0-9]+  Step 1: a command line$'
+  assert_line 'next: server: -h prints the usage on stdout and exits 0'
+  assert_line --partial 'it usually means: help that was asked for goes to stdout'
   assert_line --regexp '^0 of [0-9]+ tests pass$'
   cp "$root"/v1.0-single/*.c v1.0-single
   cp "$root"/common/*.c common
@@ -201,15 +201,15 @@ assert_no_solution() { # STAGE START_FOLDER
   printf '%s\n' 'load support/suite' '# ---- First ----' '@test "it is there" { :; }' \
     '# ==== Here ====' '# ---- Last ----' '# bats test_tags=single' '@test "it is alone" { false; }' \
     '# bats test_tags=points:10,multiconn' '@test "it is good" { :; }' >"$dir/lab/tests/every-stage.bats"
-  run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
+  run_outside env JOBS=1 "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_failure
-  assert_output "...!-
+  assert_output "....!--
 
   ok     1 of   1  First
   ok     2 of   2  One
 to do    0 of   2  Two
          0 of   1  Three
-         0 of   1  Last
+  ok     1 of   1  Last
 
 next: it is [fast]
   it is slow
@@ -218,17 +218,58 @@ next: it is [fast]
 
 This test alone: make && tests/suite v1.1-multiconn --filter '^it is .fast.\$'
 All of them, also behind this one: make check-all
-3 of 7 tests pass"
+4 of 7 tests pass"
   run_outside env SERVER="python3 'my server.py'" CLIENT=./client "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' CLIENT='./client' tests/suite v1.1-multiconn --filter '^it is .fast.\$'"
   run_outside "$dir/lab/tests/lab/progress" --all v1.1-multiconn
   assert_failure
-  assert_line '...!.!.'
   assert_line '5 of 7 tests pass'
+  # A later one that fails first makes those in front of it skip, and they are run again.
+  sed -i.old 's/"it is good" { :/"it is good" { false/' "$dir/lab/tests/every-stage.bats"
+  run_outside env JOBS=1 "$dir/lab/tests/lab/progress" v1.1-multiconn
+  assert_line '.!-----..!--'
+  assert_line 'next: it is [fast]'
+  assert_line 'to do    0 of   1  Last'
+  assert_line '3 of 7 tests pass'
+  sed -i.old 's/false/:/' "$dir/lab/tests/every-stage.bats"
   sed -i.old '/fast\|red/d' "$dir/lab/tests/v1.1-multiconn.bats"
   run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_success
   assert_line '5 of 5 tests pass'
+  echo '@test "it cannot be read" { ' >>"$dir/lab/tests/v1.1-multiconn.bats"
+  run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
+  assert_failure
+  assert_line '2 of 6 tests pass'
+}
+
+@test "lab: it asks in the order of the lesson's steps, for what the stage before does first, and for command lines last" {
+  make_lab v1.1
+  printf '%s\n' 'STAGE=v1.1-multiconn' 'load support/suite' '# ---- The command line of the server ----' \
+    '@test "server: it helps" { :; }' '# ---- Talk ----' '@test "server: it talks" { :; }' \
+    '@test "server: it stops" { :; }' '@test "client: it talks" { :; }' >"$dir/lab/tests/v1.1-multiconn.bats"
+  printf '%s\n' 'load support/suite' '# ==== Here ====' '# bats test_tags=single' '@test "it is alone" { :; }' \
+    >"$dir/lab/tests/every-stage.bats"
+  printf '%s\t%s\t%s\n' 1 'Step 1: a stop' 'server: it stops' 2 'Step 2: more' 'client: it talks' >"$dir/lab/tests/lab/order"
+  run_outside "$dir/lab/tests/lab/progress" v1.1-multiconn
+  assert_success
+  assert_output "....
+
+  ok     1 of   1  Talk
+  ok     1 of   1  Step 1: a stop
+  ok     1 of   1  Step 2: more
+  ok     1 of   1  The command line of the server
+4 of 4 tests pass"
+}
+
+@test "lab: every step of the lesson that turns tests green is in its order, by its heading, with tests of the suite" {
+  local stage
+  for stage in v1.0 v1.1 v2 v3; do
+    "$LAB/lab" "$stage" "$dir/$stage"
+    assert_equal "$(sed -n 's/^### \(Step [0-9]*: .*\)/\1/p' "$root/$stage"-*/README.md |
+      grep -Fxf <(cut -f 2 "$dir/$stage/tests/lab/order"))" "$(cut -f 2 "$dir/$stage/tests/lab/order" | uniq)"
+    assert_equal "$(cut -f 3 "$dir/$stage/tests/lab/order" | sort -u)" \
+      "$("$root/tests/suite" --list "$stage" | cut -f 4 | grep -Fxf <(cut -f 3 "$dir/$stage/tests/lab/order") | sort)"
+  done
 }
 
 @test "lab: with SERVER or CLIENT alone, only its tests are run, and nothing is built; command lines come last" {

@@ -45,6 +45,11 @@ steps_of() { # STAGE
   [ ! -f "$root/$1/steps/series" ] || sed '/^#/d' "$root/$1/steps/series"
 }
 
+# Prints the tests that pass behind a step, and did not always before it.
+turned_green() { # PATCH
+  sed -n '/^--- /q; s/^Green: //p; s/^Settles: //p' "$1"
+}
+
 # Prints the tests that pass after the Nth step: the heads of the patches name them, and the series those that
 # pass before the first step.
 green_after() { # STAGE N

@@ -44,14 +44,18 @@ function cut(file, kind, part, parts, name, i, at) {
 }
 
 # Copies those tests of a file that are wanted, and what stands around all of them, if that is too.
-function copy(file, target, around_too, line, name, in_test, lines) {
+function copy(file, target, around_too, line, name, in_test, lines, folder) {
   while ((getline line < file) > 0) {
     if (line ~ /^@test ".*" [{]/) {
       in_test = 1
       name = line
       gsub(/^@test "|" [{].*/, "", name)
     }
-    if (in_place && lines++ == 0) line = "BATS_TEST_DIRNAME=" quoted(tests) " BATS_TEST_FILENAME=" quoted(file)
+    if (in_place && lines++ == 0) {
+      folder = file
+      sub(/\/[^\/]*$/, "", folder)
+      line = "BATS_TEST_DIRNAME=" quoted(folder) " BATS_TEST_FILENAME=" quoted(file) "; " line
+    }
     if ((in_test ? name in wanted : around_too) && line !~ /^# bats /) print line > target
     else if (in_place) print "" > target
     if (line == "}") in_test = 0

@@ -20,7 +20,7 @@ load ../../support/stages
     half-close expect-eof
 }
 
-@test "server: a name ends with \\n or \\r\\n, and has 1 to 32 bytes" {
+@test "server: a name ends with \n or \r\n, and has 1 to 32 bytes" {
   start_server -n
   visit 'send:ann\r\nhello\n' 'expect:ann: hello\n' half-close expect-eof
   visit "send:$(repeat 32 n)\n" send:x "expect:$(repeat 32 n): x" half-close expect-eof
