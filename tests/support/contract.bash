@@ -130,7 +130,7 @@ assert_descriptors_closed() { # DESCRIPTORS_BEFORE AFTER_WHAT [MEANING]
 # Expects a process to use next to no CPU time. What a program does once, such as compiling itself,
 # may fall into one second, not into three. On a busy machine, one that spins gets little of the
 # processor, but is made to give way (a nonvoluntary switch) again and again, after some milliseconds: so
-# may be one that wakes up each 50 ms, but that takes no time.
+# may be one that wakes up each 100 ms, but that takes no time.
 assert_no_spin() { # PID MEANING
   local tries ticks switches
   for tries in 1 2 3; do
