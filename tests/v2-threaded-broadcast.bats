@@ -1076,15 +1076,20 @@ assert_stops_alone() { # SIGNAL
   finish again
 }
 
-# Lets the server have little more memory than it has, and more clients than fit, until it says so.
-take_memory() {
+# Lets the server have so much more memory than it has.
+limit_memory() { # KIB
   local size
   need_proc
   need_no_emulator "a limit of memory ends the emulator, before the program feels it"
   command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
   size=$(proc_status "$server" VmSize)
   [ "$size" -lt 8000000 ] || skip "this program reserves too much address space to limit it"
-  prlimit --pid "$server" --as="$(((size + 12000) * 1024)):" || skip "prlimit is not allowed here"
+  prlimit --pid "$server" --as="$(((size + $1) * 1024)):" || skip "prlimit is not allowed here"
+}
+
+# Lets the server have little more memory than it has, and more clients than fit, until it says so.
+take_memory() {
+  limit_memory 12000
   start_probe crowd crowd 1000 127.0.0.1 "$port" pause close
   wait_for_line "$server_err" '^server: .' \
     "pthread_create() returned EAGAIN, and nothing was said: it returns the error, and leaves errno alone"
@@ -1105,6 +1110,28 @@ take_memory() {
   means="when there are threads again, clients are served again"
   visit ask:hello
   go_and_finish first
+}
+
+@test "server: a client for which there is no thread loses nothing that it was sent, also when it has spoken" {
+  local option
+  has_said_so_or_served() { has_line "$server_err" '^server: .' || is_gone "$probe_spoken"; }
+  for option in '' -b; do
+    start_server ${option:+"$option"}
+    limit_memory 100
+    halt "$server" # until the client has spoken
+    start_probe spoken connect 127.0.0.1 "$port" send:hello half-close pause "recv-all:$dir/received"
+    wait_for_pause spoken
+    kill -CONT -- "-$server"
+    wait_until has_said_so_or_served
+    prlimit --pid "$server" --as=unlimited: # it may have left the client in the backlog
+    means="close() resets a connection on which something is left to read" go_and_finish spoken
+    assert_line_in "$server_out" '^\[-\] Connection closed \| '
+    case $(<"$dir/received") in
+      $'\n\nWelcome to my server' | $'\n\nWelcome to my server\n\n\nhello') ;;
+      *) explain "a client for which there was no thread got something else" "got" "$(show_lines "$dir/received")" ;;
+    esac
+    assert_stops TERM 1
+  done
 }
 
 @test "server: out of threads or memory it stops when it is told to" {

@@ -183,6 +183,7 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     if (!failed)
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
     failed = true;
+    end_gently(&(struct pollfd){.fd = client->connection}, 1); /* it may have spoken already */
     close_client(client);
     pause_for_shortage();
 }
