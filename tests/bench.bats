@@ -102,11 +102,11 @@ assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
 
 @test "an altered byte makes every load void" {
   local reason='byte [0-9]+ of a connection came back as 0x.. instead of 0x..'
-  assert_void alter "$reason" ping-pong 3 64
+  assert_void alter "$reason" ping-pong 3 500 # the third message has byte 1000
   assert_void alter "$reason" stream 1 65536
   assert_void alter "$reason" churn 2 2048
-  assert_void alter "$reason" idle 2 64 3
-  assert_void alter "$reason" idle 1 64 3
+  assert_void alter "$reason" idle 2 500 3
+  assert_void alter "$reason" idle 1 500 3
 }
 
 @test "an altered byte of a crowd makes the run void" {
