@@ -64,11 +64,17 @@ assert_measured() {
   [[ ${lines[${#lines[@]} - 1]} =~ ^[1-9][0-9]*\.[0-9]( [0-9]+\.[0-9]){3}$ ]] || fail "$output"
 }
 
+# A busy machine may take longer to start Python than the load generator waits.
+serve_flawed() { # FLAW
+  serve python3 "$BENCH/flawed.py" PORT "$1"
+  LIMIT=60 wait_for_line "$dir/server.out" '^ready$'
+}
+
 # A server with this flaw makes a run void, for this reason.
 assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
   local flaw=$1 reason=$2
   shift 2
-  serve python3 "$BENCH/flawed.py" PORT "$flaw"
+  serve_flawed "$flaw"
   put_load -- "$@"
   assert_failure 1
   assert_output --regexp "(^|
@@ -144,7 +150,7 @@ assert_void() { # FLAW REGEX LOAD CLIENTS SIZE [CROWD...]
 }
 
 @test "an echo where the reverse is expected makes the run void" {
-  serve python3 "$BENCH/flawed.py" PORT none
+  serve_flawed none
   put_load -r -- ping-pong 1 64
   assert_failure 1
   assert_output --regexp '^void: byte 0 of a connection came back as '
@@ -224,7 +230,7 @@ assert_interrupted() { # NUMBER
   for each in INT:2 TERM:15 HUP:1; do
     ! is_ignored "${each%:*}" || continue
     start_interrupted
-    wait_for_line "$dir/run.err" 'round 1: ping-pong, 1 client'
+    LIMIT=60 wait_for_line "$dir/run.err" 'round 1: ping-pong, 1 client'
     kill -s "${each%:*}" "$pid"
     assert_interrupted "${each#*:}"
     for moment in begins "is reached"; do

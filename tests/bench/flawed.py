@@ -45,4 +45,6 @@ class Server(socketserver.ThreadingTCPServer):
         pass  # the load generator has left
 
 
-Server(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()
+server = Server(("127.0.0.1", int(sys.argv[1])), Echo)
+print("ready", flush=True)
+server.serve_forever()
