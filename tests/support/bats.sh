@@ -15,3 +15,8 @@ need_bats() {
   echo "${0##*/}: bats 1.8 or newer is needed, and there is $(bats --version 2>/dev/null || echo none): tests/setup brings it" >&2
   exit 1
 }
+
+# The probe is no program under test: it is built without their sanitizers and flags.
+build_probe() {
+  (cd "$tests/support" && unset MAKEFLAGS MFLAGS SANITIZE && make -s)
+}
