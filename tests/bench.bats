@@ -214,7 +214,7 @@ END
 
 # The runner ends, by the signal with this number, and leaves nothing behind.
 assert_interrupted() { # NUMBER
-  wait_for_exit "$pid"
+  wait_for_exit "$pid" 60 # the compiler and Python, on a slow machine
   local ended=$status
   run ps -A -o pid=,args=
   output=$(grep -F "$dir/" <<<"$output" | grep -v ' grep ') || true
