@@ -180,9 +180,18 @@ halt() { # PID
 }
 
 stands_still() { # PID
+  is_in_state "$1" '[Tt]*'
+}
+
+sleeps() { # PID
+  is_in_state "$1" 'S*'
+}
+
+is_in_state() { # PID PATTERN
   local state
   if [ -r "/proc/$1/status" ]; then state=$(proc_status "$1" State); else state=$(ps -o stat= -p "$1"); fi
-  case $state in T* | t*) ;; *) false ;; esac
+  # shellcheck disable=SC2053 # a pattern
+  [[ $state == $2 ]]
 }
 
 # What a ready line looks like in this stage.
@@ -372,6 +381,7 @@ finish() { # NAME [SECONDS]
   if LIMIT=${2:-$((60 * SLOWNESS))} wait_until is_gone "${!probe_pid}"; then
     wait_for_exit "${!probe_pid}"
     [ "$status" -ne 0 ] || return 0
+    [ -s "$dir/$1.err" ] || echo "probe: it has ended with status $status, and said nothing" >"$dir/$1.err"
   else
     LIMIT=3 wait_until is_gone "${!probe_pid}" || true
   fi

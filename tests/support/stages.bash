@@ -387,6 +387,7 @@ wait_for_lines() { # N FILE REGEX [MEANING]
 take_descriptors() {
   need_proc
   command -v prlimit >/dev/null || skip "prlimit is not installed: it changes the server's limits"
+  LIMIT=2 wait_until sleeps "$server" || true # it has not seen yet that nobody waits: the episode before goes on
   prlimit --pid "$server" --nofile="$(lowest_free_descriptor "$server"):" || skip "prlimit is not allowed here"
   halt "$server" # one that waits in accept() has its descriptor already: it begins anew
   signal_server CONT
