@@ -683,7 +683,7 @@ assert_costs_only_itself() { # [NAME=VALUE...]
 int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); else pause(); } }' \
     >"$class/eater/server.c"
   cp "$class/eater/server.c" "$class/eater/client.c"
-  assert_costs_only_itself TIME=60
+  assert_costs_only_itself TIME=20
   assert_line_in "$results/eater/report.txt" 'more than 2048 MiB of memory, and were ended'
   [ "$(field filler 2)" = 0 ]
   [ "$(wc -c <"$results/filler/report.txt")" -lt 200000 ]

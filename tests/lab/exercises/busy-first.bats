@@ -8,7 +8,7 @@ STAGE=v1.1-multiconn
 load ../../support/stages
 
 IDLE=2000
-MESSAGES=10000
+MESSAGES=3000
 
 setup_file() {
   head -c "$MESSAGES" /dev/zero | tr '\0' x >"$BATS_FILE_TMPDIR/messages"
