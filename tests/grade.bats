@@ -51,6 +51,12 @@ hand_in() { # NAME STAGE
   cp -R "$ROOT/common" "$class/$1"
 }
 
+# Hands in the programs of a stage, where how they are built does not matter.
+hand_in_programs() { # NAME STAGE
+  mkdir -p "$class/$1"
+  cp "$ROOT/$2/server" "$ROOT/$2/client" "$class/$1"
+}
+
 # Hands in parts of a solved lab.
 hand_in_lab() { # NAME STAGE [PART...]
   local lab=$dir/lab name=$1 stage=$2
@@ -397,7 +403,7 @@ END
 }
 
 @test "a run that was stopped goes on where it was" {
-  hand_in first v1.0-single
+  hand_in_programs first v1.0-single
   hand_in_script second server 'exec sleep 1000'
   hand_in_script second client 'exec sleep 1000'
   set -m
@@ -450,7 +456,7 @@ END
 
 @test "GNU parallel's hosts are used" {
   command -v rsync >/dev/null || skip "rsync is not installed: GNU parallel copies with it"
-  hand_in "a name, with blanks" v1.0-single
+  hand_in_programs "a name, with blanks" v1.0-single
   echo : >"$dir/hosts"
   grade v1.0 TESTS='^server: (-h|port 0)' SSHLOGINFILE="$dir/hosts"
   assert_line_in "$results/grades.csv" '^"a name, with blanks",12,12,100.0,0$'
@@ -470,7 +476,7 @@ END
     'shift; [ "$1" != -- ] || shift' 'export SHELL=/bin/sh' "exec nsenter -t $pid -m sh -c \"\$*\"" >"$bin/ssh"
   chmod +x "$bin/ssh"
   echo "$bin/ssh elsewhere" >"$dir/hosts"
-  hand_in right v1.0-single
+  hand_in_programs right v1.0-single
   grade v1.0 TESTS='^server: (-h|port 0)' SSHLOGINFILE="$dir/hosts"
   rm -r "$bin"
   assert_full_marks right
@@ -484,7 +490,7 @@ END
   for mask in 027 077; do
     rm -rf "$class" "$results"
     umask "$mask"
-    hand_in right v1.0-single
+    hand_in_programs right v1.0-single
     grade v1.0 TESTS="$FEW"
     assert_no_line_in "$dir/table" 'not isolated'
     assert_full_marks right
@@ -618,7 +624,7 @@ assert "retrun" in tests["client: -h prints the usage on stdout and exits 0"]["o
 assert "does not end" in tests["server: -h prints the usage on stdout and exits 0"]["output"]
 END
   rm -r "$gradescope/submission"
-  hand_in submission v1.0-single
+  hand_in_programs submission v1.0-single
   run_autograder "$FEW"
   rm -r "$bin"
   python3 - "$gradescope/results/results.json" <<'END'
@@ -655,7 +661,7 @@ run_autograder() { # TESTS
 
 # Grades $class beside a right program, which gets full marks.
 assert_costs_only_itself() { # [NAME=VALUE...]
-  hand_in right v1.0-single
+  hand_in_programs right v1.0-single
   grade v1.0 TESTS='^server: (-h|port 0|it serves one)|^client: three|^server and client: the client' "$@"
   assert_full_marks right
 }

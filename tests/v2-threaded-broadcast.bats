@@ -1130,6 +1130,23 @@ take_memory() {
   assert_stops TERM 1
 }
 
+@test "server: with -b a signal that comes while only one of two threads of a client can be started stops it" {
+  need_no_emulator "strace would see the emulator's threads"
+  strace -qq -o /dev/null -e trace=clone3 true 2>/dev/null || skip "strace is not installed, or not allowed here"
+  export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
+  server_command=(strace -f -qq -o "$dir/calls" -e trace=clone,clone3
+    -e inject=clone,clone3:error=EAGAIN:signal=TERM:when=4 "${server_command[@]}")
+  start_server -b
+  start_visit silent pause:in expect-eof
+  wait_for_pause silent in
+  start_visit refused pause:in expect-eof
+  wait_for_line "$server_err" '^server: cannot start a thread ' "there is no thread for the client, and nothing was said"
+  assert_stopped "$(now_ms)" 2 "it waits until nobody talks any more, before it has told those who do to stop"
+  wait_for_pause refused in
+  go_and_finish silent
+  means="close() resets a connection on which something is left to read" go_and_finish refused
+}
+
 @test "server: out of threads or memory it stops when it is told to" {
   start_server
   take_memory

@@ -56,6 +56,7 @@ struct client {
     struct guest guest; /* its place in the room; the first member, so that it has our address */
     int connection;
     struct endpoint peer; /* its address and port, as messages show them */
+    bool refused;         /* there was no thread for it */
     const struct command_line *line;
     pthread_t talker;  /* the thread that receives from it */
     atomic_bool talks; /* whether `talker` is set */
@@ -106,10 +107,12 @@ static bool serve_client(struct client *client, bool quiet)
 
 static void close_client(struct client *client)
 {
-    stop_talking(&client->guest, !client->hears || !stop_is_requested());
+    stop_talking(&client->guest, !client->hears || client->refused || !stop_is_requested());
     if (client->hears)
         (void)pthread_join(client->hearer, NULL); /* it has sent what was said */
-    if (stop_is_requested()) /* it may still send; else its end was read, or it is gone */
+    else
+        (void)hear(&client->guest, NEVER, &(const char *){NULL}); /* nobody waits for it */
+    if (client->refused || stop_is_requested()) /* it may still send; else its end was read */
         end_gently(&(struct pollfd){.fd = client->connection}, 1);
     say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
         client->peer.host, client->peer.port);
@@ -183,7 +186,7 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     if (!failed)
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
     failed = true;
-    end_gently(&(struct pollfd){.fd = client->connection}, 1); /* it may have spoken already */
+    client->refused = true;
     close_client(client);
     pause_for_shortage();
 }
