@@ -252,6 +252,9 @@ assert_mutants_graded() { # STAGE MUTANT...
   hand_in_script lab v1.0-single/bin/server 'exit 0'
   printf 'all:\n\techo built\n' >"$class/lab/v1.0-single/Makefile"
   touch "$class/nothing/homework.7z"
+  mkdir -p "$class/split/server" "$class/split/client"
+  cp "$ROOT/v1.0-single/server.c" "$class/split/server"
+  cp "$ROOT/v1.0-single/client.c" "$class/split/client"
   cp "$ROOT/v1.0-single/server.c" "$class/two/echo_server.c"
   cp "$ROOT/v1.0-single/server.c" "$class/two/tcp_server.c"
   grade v1.0 TESTS='^server: -h'
@@ -260,7 +263,9 @@ assert_mutants_graded() { # STAGE MUTANT...
   assert_line_in "$results/lab/report.txt" '^    no client in v1.0-single/; there is nothing of that name, but '
   assert_line_in "$results/nothing/report.txt" '^    no client at the top; there is nothing of that name, but homework.7z$'
   assert_line_in "$results/two/report.txt" '^    no server at the top, but several that could be: echo_server.c, tcp_server.c$'
-  for name in src lab nothing two; do
+  assert_line_in "$results/split/report.txt" '^    no server at the top; there is server/server.c$'
+  assert_line_in "$dir/table" ' split  .* failed: no server$'
+  for name in src lab nothing two split; do
     assert_no_line_in "$results/$name/report.txt" 'build failed'
   done
 }
@@ -269,6 +274,7 @@ assert_mutants_graded() { # STAGE MUTANT...
   local name program lab="$dir/packed/My Lab"
   mkdir -p "$lab" "$dir/packed/__MACOSX/My Lab"
   cp "$ROOT/v1.0-single/server.c" "$lab/Server.c"
+  printf '%s\n' '#include <netdb.h>' 'char of_no_standard[NI_MAXHOST];' >>"$lab/Server.c"
   cp "$ROOT/v1.0-single/client.c" "$lab/echo_client.c"
   touch "$dir/packed/.DS_Store" "$lab/.DS_Store" "$dir/packed/__MACOSX/My Lab/._Server.c"
   cp -R "$dir/packed" "$class/folder"
@@ -276,6 +282,8 @@ assert_mutants_graded() { # STAGE MUTANT...
   (cd "$dir/packed" && python3 -m zipfile -c "$class/zip/hw.zip" __MACOSX "My Lab" .DS_Store)
   tar -czf "$class/tar.gz/hw.tar.gz" -C "$dir/packed" .
   cp "$class/zip/hw.zip" "$class/Doe_12345_assignsubmission_file_/deeper"
+  cp "$class/zip/hw.zip" "$class/loose.zip"
+  touch "$class/read me"
   hand_in makefile v1.0-single
   mv "$class/makefile/server.c" "$class/makefile/serve.c"
   # shellcheck disable=SC2016 # make expands them
@@ -290,11 +298,12 @@ assert_mutants_graded() { # STAGE MUTANT...
     rm "$class/python/$program"
   done
   grade v1.0 TESTS='^(server|client): -h prints'
-  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ makefile carriage-returns python; do
+  assert_line_in "$dir/table" '^left out, as neither a folder nor an archive: read me$'
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip makefile carriage-returns python; do
     assert_all_passed "$name"
   done
   [ ! -e "$results/__MACOSX" ]
-  for name in folder zip tar.gz Doe_12345_assignsubmission_file_; do
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip; do
     assert_line_in "$results/$name/report.txt" '^took Server\.c for the server$'
     assert_line_in "$results/$name/report.txt" '^took the folder My Lab$'
   done
@@ -435,7 +444,11 @@ END
   touch "$class/server.c"
   run env STAGE=v1.0 SUBMISSIONS="$class" RESULTS="$results" "$GRADE_DIR/run"
   assert_failure 2
-  assert_output "tests/grade/run: SUBMISSIONS=$class holds no folders: each submission is a folder in it"
+  [ ! -e "$results" ]
+  mkdir "$class/grades" # of a run before
+  run env STAGE=v1.0 SUBMISSIONS="$class" RESULTS="$class/grades" "$GRADE_DIR/run"
+  assert_failure 2
+  assert_output "tests/grade/run: SUBMISSIONS=$class holds no submissions: each is a folder in it, or an archive"
   [ ! -e "$results" ]
 }
 
@@ -674,6 +687,18 @@ assert_costs_only_itself() { # [NAME=VALUE...]
   assert_costs_only_itself
   assert_line_in "$results/bomb/report.txt" 'more than 300 processes, and were ended'
   [ "$(field bomb 2)" = 0 ]
+}
+
+@test "what has passed before a submission forks without end, counts" {
+  need_sandbox
+  hand_in_programs late v1.0-single
+  mv "$class/late/server" "$class/late/right"
+  # shellcheck disable=SC2016 # the script expands them
+  hand_in_script late server 'case $1 in -h) exec "$(dirname "$0")/right" "$@" ;; esac' 'while :; do sleep 1000 & done'
+  grade v1.0 TESTS='^server: (-h|--help) prints'
+  assert_line_in "$results/late/report.txt" 'more than 300 processes, and were ended'
+  has late 'server: -h prints the usage on stdout and exits 0' passed 1
+  has late 'server: --help prints the usage on stdout and exits 0' failed 0
 }
 
 @test "a submission that fills the disk, its memory and its output costs only itself" {

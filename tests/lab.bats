@@ -221,6 +221,7 @@ All of them, also behind this one: make check-all
 4 of 7 tests pass"
   run_outside env SERVER="python3 'my server.py'" CLIENT=./client "$dir/lab/tests/lab/progress" v1.1-multiconn
   assert_line "This test alone: SERVER='python3 '\\''my server.py'\\''' CLIENT='./client' tests/suite v1.1-multiconn --filter '^it is .fast.\$'"
+  assert_line "All of them, also behind this one: SERVER='python3 '\\''my server.py'\\''' CLIENT='./client' make check-all"
   run_outside "$dir/lab/tests/lab/progress" --all v1.1-multiconn
   assert_failure
   assert_line '....!.!'

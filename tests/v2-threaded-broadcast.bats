@@ -770,7 +770,9 @@ has_bytes() { # N FILE
     start_server ${mode:+"$mode"}
     visit_until_pause other pause ask:hello half-close expect-eof
     visit reset
+    halt "$server" # this one is gone before its welcome
     probe connect 127.0.0.1 "$port" reset
+    signal_server CONT
     wait_for_line "$server_out" '^\[-\] Connection closed \| '
     go_and_finish other
     assert_stops
@@ -1134,8 +1136,8 @@ take_memory() {
   need_no_emulator "strace would see the emulator's threads"
   strace -qq -o /dev/null -e trace=clone3 true 2>/dev/null || skip "strace is not installed, or not allowed here"
   export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
-  server_command=(strace -f -qq -o "$dir/calls" -e trace=clone,clone3
-    -e inject=clone,clone3:error=EAGAIN:signal=TERM:when=4 "${server_command[@]}")
+  server_command=(strace -f -qq -o "$dir/calls" -e "trace=clone,clone3"
+    -e "inject=clone,clone3:error=EAGAIN:signal=TERM:when=4" "${server_command[@]}")
   start_server -b
   start_visit silent pause:in expect-eof
   wait_for_pause silent in

@@ -127,10 +127,12 @@ def title(test, points):
 
 
 def cause(verdict):
-    """What failing tests have in common: what it means, as their explanations say, or all that these say."""
-    text = verdict[4]
+    """What failing tests have in common: whose they are, and what went wrong and what that means, as their
+    explanations say, or all that these say."""
+    test, text = verdict[0], verdict[4]
     meaning = re.search(r"^  it usually means: .*(\n    .*)*", text, re.MULTILINE)
-    return re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
+    said = text.split("\n")[0] + re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
+    return test.split(":")[0], said
 
 
 def by_cause(failed):
@@ -220,6 +222,9 @@ def report(stage, found, name, out):
     write_gradescope(out / "results.json", name, stage, verdicts, score, most)
     failed = [v for v in counted if v[2] == "failed"]
     remark = note or ("%d of %d tests failed" % (len(failed), len(counted)) if failed else "")
+    missing = dict.fromkeys(p for v in failed for p in re.findall("there is (no .*)[.]", v[4].split("\n")[0]))
+    if missing:
+        remark += ": " + ", ".join(missing)
     print(("%3d %%  %d/%d  %-24s %s" % (
         100 * score // most if most else 0, score, most, printable(name), remark)).rstrip(), flush=True)
 

@@ -68,8 +68,8 @@ END {
       passed[i], size[i], title[i] ? title[i] : "Tests"
   if (next_test != "") {
     programs = assignment("SERVER") assignment("CLIENT")
-    printf "\nnext: %s\n%s\nThis test alone: %s%s --filter '%s'\nAll of them, also behind this one: make check-all\n",
-      next_test, explanation, programs ? programs : "make && ", suite, as_regex(next_test)
+    printf "\nnext: %s\n%s\nThis test alone: %s%s --filter '%s'\nAll of them, also behind this one: %smake check-all\n",
+      next_test, explanation, programs ? programs : "make && ", suite, as_regex(next_test), programs
   }
   printf "%d of %d tests pass", all_passed, tests
   if (skipped) printf ", %d of them skipped on this machine", skipped

@@ -187,6 +187,8 @@ guess_step_mistake() { # MESSAGE
         echo "$SERVES_ONE_CLIENT"
       elif has_server_ended; then
         echo "nobody listens there any more: the server has ended; its stderr may say why"
+      elif [ "$(seen_in_step "$1")" = unreachable ] && has_line "${server_out:-/dev/null}" "${accepted:-.}"; then
+        echo "the server has accepted clients, and takes in no more: one after the other is served up to its end, and the backlog is full; or it has closed its listener"
       else
         echo "the server runs, and does not listen there: it listens on another address than HOST, or on another port than the ready line says; or its ready line comes before listen(); or it has closed its listener"
       fi
@@ -201,7 +203,7 @@ guess_step_mistake() { # MESSAGE
       ;;
     silence)
       case $1 in
-        *'got "" (0 bytes) and then nothing'*)
+        *'got "" (0 bytes) and then nothing'* | *' and 0 received: nothing'*)
           echo "nothing came at all: the program does not send it yet, or to others only; or is busy with another client, and has not accepted this one; or waits for more before it answers; or has failed, and says so on stderr" ;;
         *)
           echo "fewer bytes came than were expected, and the connection stays open: some were lost (strlen() stops at a NUL, send() may take less than it is given), or the program waits for more before it answers" ;;
@@ -240,7 +242,7 @@ meaning_of_step() { # MESSAGE
       reset-*reset* | closed-*reset* | reset-*'close()'* | closed-*'close()'* | reset-*SIG* | closed-*SIG* | \
       reset-*' ends the '* | closed-*' ends the '* | closed-*' gives up '*)
       echo "$guess; or, in this test: $means" ;;
-    refused-* | unreachable-* | reset-* | closed-* | swallows-* | open-* | more-*' wait'* | differs-*' wait'* | more-*collect* | differs-*collect* | \
+    silence-*' gives up '* | refused-* | unreachable-* | reset-* | closed-* | swallows-* | open-* | more-*' wait'* | differs-*' wait'* | more-*collect* | differs-*collect* | \
       more-*' gives up '* | differs-*' gives up '* | more-*'close()'* | differs-*'close()'* | more-*' reset'* | differs-*' reset'*)
       echo "$guess" ;;
     differs-*) if has_foreign_nuls "$1"; then echo "$guess; or, in this test: $means"; else echo "$means"; fi ;;

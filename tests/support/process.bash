@@ -448,7 +448,13 @@ need_no_valgrind() { # REASON
 
 # What /proc/PID/status says, such as VmRSS or VmHWM (kB), or Threads.
 proc_status() { # PID FIELD
-  local field value
+  local field value name=server
+  if [ ! -r "/proc/$1/status" ]; then
+    [ "$1" != "${client:-}" ] || name=client
+    explain "the $name has ended in the middle of the test, which was to measure it" "it printed" \
+      "$(show_lines "$dir/$name.out")" "on stderr" "$(show_lines "$dir/$name.err")" >&2
+    return 1
+  fi
   while read -r field value _; do
     [ "$field" != "$2:" ] || echo "$value"
   done <"/proc/$1/status"
