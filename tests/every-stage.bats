@@ -1175,7 +1175,7 @@ assert_listens_by_default() {
 @test "server: two operands are the host and the port" {
   start_server_on localhost 0
   assert_line_in "$server_out" "$(listening '(127\.0\.0\.1|\[?::1\]?)' "$port")" \
-    "the address in the ready line is numeric, whatever HOST was"
+    "HOST is localhost here: a name is looked up, by getaddrinfo(), and the ready line shows the address in numbers"
   case $STAGE in v3*) ;; *) return ;; esac # its ready line does not tell the host
   [ "$(uname)" = Linux ] || skip "this system has no 127.0.0.2"
   start_server_on 127.0.0.2 0

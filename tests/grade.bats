@@ -251,7 +251,7 @@ assert_mutants_graded() { # STAGE MUTANT...
   cp -R "$class/src/src" "$class/src/other"
   hand_in_script lab v1.0-single/bin/server 'exit 0'
   printf 'all:\n\techo built\n' >"$class/lab/v1.0-single/Makefile"
-  touch "$class/nothing/homework.7z"
+  touch "$class/nothing/homework.7z" "$class/broken.zip"
   mkdir -p "$class/split/server" "$class/split/client"
   cp "$ROOT/v1.0-single/server.c" "$class/split/server"
   cp "$ROOT/v1.0-single/client.c" "$class/split/client"
@@ -259,12 +259,15 @@ assert_mutants_graded() { # STAGE MUTANT...
   cp "$ROOT/v1.0-single/server.c" "$class/two/tcp_server.c"
   grade v1.0 TESTS='^server: -h'
   assert_line_in "$results/src/report.txt" '^    no server at the top; there is (src|other)/server\.c, (src|other)/server\.c$'
-  assert_line_in "$results/lab/report.txt" '^    no server in v1.0-single/; there is v1.0-single/bin/server$'
-  assert_line_in "$results/lab/report.txt" '^    no client in v1.0-single/; there is nothing of that name, but '
+  assert_line_in "$results/lab/report.txt" '^    no server in v1.0-single/; there is v1.0-single/bin/server; make did not make it$'
+  assert_line_in "$results/lab/report.txt" '^    no client in v1.0-single/; there is nothing of that name, but .*; make did not make it$'
   assert_line_in "$results/nothing/report.txt" '^    no client at the top; there is nothing of that name, but homework.7z$'
   assert_line_in "$results/two/report.txt" '^    no server at the top, but several that could be: echo_server.c, tcp_server.c$'
   assert_line_in "$results/split/report.txt" '^    no server at the top; there is server/server.c$'
   assert_line_in "$dir/table" ' split  .* failed: no server$'
+  for name in nothing broken.zip; do
+    assert_line_in "$results/$name/report.txt" '^    no archive that can be unpacked: '
+  done
   for name in src lab nothing two split; do
     assert_no_line_in "$results/$name/report.txt" 'build failed'
   done
@@ -505,6 +508,7 @@ END
     umask "$mask"
     hand_in_programs right v1.0-single
     grade v1.0 TESTS="$FEW"
+    case $(ls -ld "$results") in drwx???---*) ;; *) fail "others may read the results" ;; esac
     assert_no_line_in "$dir/table" 'not isolated'
     assert_full_marks right
   done
@@ -593,7 +597,7 @@ END
   printf 'all:\n\techo no rule for the client\n' >"$class/one/Makefile"
   grade v1.0 TESTS='^server: |^client: -h' TIME=10
   assert_line_in "$results/one/report.txt" 'was used up'
-  assert_line_in "$results/one/report.txt" '^    no client at the top; there is client.c$'
+  assert_line_in "$results/one/report.txt" '^    no client at the top; there is client.c; make did not make it$'
   assert_line_in "$results/one/report.txt" 'not run: there is no client'
 }
 
@@ -714,7 +718,7 @@ assert_costs_only_itself() { # [NAME=VALUE...]
 int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); else pause(); } }' \
     >"$class/eater/server.c"
   cp "$class/eater/server.c" "$class/eater/client.c"
-  assert_costs_only_itself TIME=20
+  assert_costs_only_itself TIME=40
   assert_line_in "$results/eater/report.txt" 'more than 2048 MiB of memory, and were ended'
   [ "$(field filler 2)" = 0 ]
   [ "$(wc -c <"$results/filler/report.txt")" -lt 200000 ]

@@ -276,7 +276,7 @@ refuses() { # COMMAND...
 
 @test "start_server waits for a server that says several lines, one after another" {
   # shellcheck disable=SC2016 # the stub expands it
-  stub_server <<<'for line in 1 2 3; do echo $line; sleep 1.5; done; echo "Server listens on 127.0.0.1:9"; exec sleep 1000'
+  stub_server <<<'for line in 1 2 3 4; do echo $line; sleep 1; done; echo "Server listens on 127.0.0.1:9"; exec sleep 1000'
   start_server
   [ "$port" -eq 9 ]
 }
