@@ -14,7 +14,11 @@ stub_server() {
 
 # Runs a helper that is expected to fail, with its explanation in $output.
 refuses() { # COMMAND...
+  local started
   run "$@"
+  for started in "$dir"/*.pid; do # in a subshell, of which teardown() knows nothing
+    [ ! -e "$started" ] || groups+=("$(<"$started")")
+  done
   [ "$status" -ne 0 ] || fail "it should have failed: $*"
 }
 
