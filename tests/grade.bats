@@ -300,9 +300,14 @@ assert_mutants_graded() { # STAGE MUTANT...
     mv "$class/python/programs/$program.py" "$class/python/my_$program.py"
     rm "$class/python/$program"
   done
+  cp -R "$class/python" "$class/script"
+  for program in server client; do
+    mv "$class/script/my_$program.py" "$class/script/$program.py"
+    hand_in_script script "$program" "exec /usr/bin/python3 \"\$(dirname \"\$0\")/$program.py\" \"\$@\""
+  done
   grade v1.0 TESTS='^(server|client): -h prints'
   assert_line_in "$dir/table" '^left out, as neither a folder nor an archive: read me$'
-  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip makefile carriage-returns python; do
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip makefile carriage-returns python script; do
     assert_all_passed "$name"
   done
   [ ! -e "$results/__MACOSX" ]
