@@ -177,8 +177,9 @@ SERVES_ONE_CLIENT="it serves one client and ends: accept() belongs in a loop tha
 
 # What it usually means that a step of the probe went wrong so. Nothing is said that was not seen.
 guess_step_mistake() { # MESSAGE
-  local more="more came back than was sent: send() was given the size of the buffer, not what recv() returned; or a greeting, or the NUL behind a string, was sent with it"
-  case $(seen_in_step "$1") in
+  local more="more came back than was sent: send() was given the size of the buffer, not what recv() returned; or a greeting, or the NUL behind a string, was sent with it" seen
+  seen=$(seen_in_step "$1")
+  case $seen in
     open) echo "the connection stays open: nobody closes it when recv() has returned 0, or before that something is waited for that never comes" ;;
     swallows) echo "the program reads on and on from a peer that reads nothing, and keeps all of it in memory: it stops reading while something waits to be sent" ;;
     more) echo "$more" ;;
@@ -187,7 +188,7 @@ guess_step_mistake() { # MESSAGE
         echo "$SERVES_ONE_CLIENT"
       elif has_server_ended; then
         echo "nobody listens there any more: the server has ended; its stderr may say why"
-      elif [ "$(seen_in_step "$1")" = unreachable ] && has_line "${server_out:-/dev/null}" "${accepted:-.}"; then
+      elif [ "$seen" = unreachable ] && has_line "${server_out:-/dev/null}" "${accepted:-.}"; then
         echo "the server has accepted clients, and takes in no more: one after the other is served up to its end, and the backlog is full; or it has closed its listener"
       else
         echo "the server runs, and does not listen there: it listens on another address than HOST, or on another port than the ready line says; or its ready line comes before listen(); or it has closed its listener"
