@@ -24,4 +24,8 @@ bool accept_can_go_on(int listener, int error, bool *starved);
  * stop is requested, or, in a shortage, SHORTAGE_PAUSE_MS have passed. */
 bool wait_to_accept(int listener, int error);
 
+/* To be asked in a shortage of something else, such as threads. Returns true for the first of an
+ * episode, which is to be reported. wait_to_accept() ends it when nobody waits any more. */
+bool begins_shortage(void);
+
 #endif

@@ -1132,13 +1132,32 @@ take_memory() {
   assert_stops TERM 1
 }
 
-@test "server: with -b a signal that comes while only one of two threads of a client can be started stops it" {
+# Starts a server in which starting those threads fails that `when` names, as strace does.
+start_server_without_threads() { # WHEN [OPTION...]
   need_no_emulator "strace would see the emulator's threads"
   strace -qq -o /dev/null -e trace=clone3 true 2>/dev/null || skip "strace is not installed, or not allowed here"
   export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # it cannot look for leaks under strace
   server_command=(strace -f -qq -o "$dir/calls" -e "trace=clone,clone3"
-    -e "inject=clone,clone3:error=EAGAIN:signal=TERM:when=4" "${server_command[@]}")
-  start_server -b
+    -e "inject=clone,clone3:error=EAGAIN:$1" "${server_command[@]}")
+  start_server "${@:2}"
+}
+
+@test "server: an episode without threads ends when nobody waits any more: one line each" {
+  start_server_without_threads when=1+2
+  halt "$server" # until all of them wait
+  start_probe waiting crowd 4 127.0.0.1 "$port" say:connected "$welcomed" half-close expect-eof
+  wait_for_pause waiting connected
+  signal_server CONT
+  go_and_finish waiting # there is a thread for every second of them
+  assert_one_line "$server_err" '^server: .' \
+    "one line an episode: it lasts until a client could be accepted and none waits"
+  visit half-close expect-eof
+  visit half-close expect-eof
+  wait_for_lines 2 "$server_err" '^server: .' "the second time is said again, once"
+}
+
+@test "server: with -b a signal that comes while only one of two threads of a client can be started stops it" {
+  start_server_without_threads signal=TERM:when=4 -b
   start_visit silent pause:in expect-eof
   wait_for_pause silent in
   start_visit refused pause:in expect-eof

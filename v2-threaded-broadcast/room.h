@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum { LOG_SIZE = 1024 * 1024 };              /* who speaks waits for one who is so far behind */
-static const uint64_t NEVER = UINT64_MAX / 2; /* the log does not become so long */
+static const uint64_t NEVER = UINT64_MAX / 2; /* no log is so long; half: a sum must not overflow */
 
 /* Somebody in the room. The room's lock guards all of it. */
 struct guest {

@@ -94,9 +94,9 @@ static bool serve_client(struct client *client, bool quiet)
         return false; /* it has ended its half of the connection (FIN), and all it sent is echoed */
 
     size_t size = (size_t)received; /* never strlen(): a NUL is a byte like any other */
-    /* send() may take only some of it (a short write); send_all() goes on with the rest. */
     if (client->line->broadcast)
         say_to_all(&client->guest, piece, size);
+    /* send() may take only some of it (a short write); send_all() goes on with the rest. */
     else if (send_all(client->connection, piece, size) == -1)
         return false; /* EPIPE or ECONNRESET: nobody is left to take it */
     if (!quiet)
@@ -117,7 +117,7 @@ static void close_client(struct client *client)
     say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
         client->peer.host, client->peer.port);
     leave_room(&client->guest);
-    (void)close(client->connection);
+    (void)close(client->connection); /* behind leave_room(): stop_client() uses it until then */
     free(client);
 }
 
@@ -152,6 +152,7 @@ static void *talk(void *argument)
     struct client *client = argument;
 
     client->talker = pthread_self();
+    (void)pthread_detach(client->talker); /* nobody joins it: it closes the client itself */
     atomic_store(&client->talks, true);
     while (stop_time_left() != 0 && serve_client(client, client->line->quiet))
         continue; /* one piece a turn */
@@ -162,7 +163,6 @@ static void *talk(void *argument)
 /* Lets a client in, and gives it its threads. If there is none for it, it is closed. */
 static void start_client(struct client *client, const pthread_attr_t *attributes)
 {
-    static bool failed; /* the last time, and said so */
     const int buffer = SEND_BUFFER;
     pthread_t thread;
     int error = 0;
@@ -178,21 +178,17 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     }
     if (error == 0)
         error = pthread_create(&thread, attributes, talk, client);
-    if (error == 0) {
-        (void)pthread_detach(thread); /* nobody joins it: it closes the client itself */
-        failed = false;
+    if (error == 0)
         return;
-    }
-    if (!failed)
+    if (begins_shortage())
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
-    failed = true;
     client->refused = true;
     close_client(client);
     pause_for_shortage();
 }
 
-/* Lets recv() and send() wait no longer than a MOMENT. A call that waits already is interrupted
- * (EINTR), and made again. */
+/* Lets recv() and send() wait no longer than a MOMENT, and then fail (EAGAIN): what has come by
+ * then is answered. A call that waits already is interrupted (EINTR), and made again. */
 static void stop_client(struct guest *guest)
 {
     struct client *client = (struct client *)guest;
@@ -232,7 +228,7 @@ int main(int argc, char *argv[])
 
     while (!stop_is_requested()) {
         if (client == NULL)
-            client = calloc(1, sizeof *client);
+            client = calloc(1, sizeof *client); /* if there is no memory, it waits in the backlog */
         if (client != NULL && accept_client(listener, client)) {
             client->line = &line;
             start_client(client, &attributes);
