@@ -832,7 +832,7 @@ assert_cannot_listen() { # HOST PORT [OUT ERR]
 # who connects to the first, 50000, is given the same one, and is connected to itself.
 @test "client: where nobody listens, it is refused, and never connected to itself" {
   local there
-  make_host ip_local_port_range "50000 50001"
+  make_host ip_local_port_range="50000 50001"
   client_command=("${there[@]}" "${client_command[@]}")
   means="the client has connected to itself: the system gave it the very port that it asked for, and what it sent came back. getsockname() and getpeername() tell"
   port=50000

@@ -94,11 +94,11 @@ server: '
 @test "make step lists the steps, and makes one of them" {
   copy_repository
   run -0 make -s step STAGE=v1.0
-  assert_line --regexp '^ 2\.  17 of 130 tests .* Nobody can reach the server: it has no socket that listens\.$'
+  assert_line --regexp '^ 2\.  17 of 131 tests .* Nobody can reach the server: it has no socket that listens\.$'
   run -0 make -s step STAGE=v1.0 STEP=1
   assert_output --partial '+static const char USAGE[] ='
   [ "$(v1.0-single/step/server -h | head -n 1)" = 'usage: server [-q] [[HOST] PORT]' ]
   [ ! -e v1.0-single/step/client.c ]
   (cd v1.0-single/step && make -s server)
-  run -2 make -s step STAGE=v1.0 STEP=18
+  run -2 make -s step STAGE=v1.0 STEP=20
 }

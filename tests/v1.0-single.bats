@@ -106,6 +106,16 @@ assert_ended_by() { # SIGNAL STATUS
   assert_line_in "$client_out" "^Client receives \"$(repeat 64 x)\"\.\.\. \(120000 bytes\)\$"
 }
 
+@test "client: a long message is echoed where buffers hold next to nothing" {
+  local there
+  make_host tcp_wmem="4096 4096 4096" tcp_rmem="4096 4096 4096"
+  client_command=("${there[@]}" "${client_command[@]}")
+  probe_command=("${there[@]}" "${probe_command[@]}")
+  fake_server echo
+  hang_means="all was sent before anything was received: the echo fills the buffers, and both wait in send()" \
+    assert_client_succeeds "$(repeat 120000 x)"
+}
+
 @test "client: however long its operands are, it says why it failed" {
   reserve_port
   means="what was tried is so long that the reason has no room behind it"

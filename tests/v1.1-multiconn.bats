@@ -33,10 +33,10 @@ need_descriptors() { # N
   [ "$hard" = unlimited ] || [ "$hard" -ge "$1" ] || skip "the hard limit on open files is $hard"
 }
 
-# Starts the server where send buffers hold next to nothing.
+# Starts the server where buffers hold next to nothing.
 start_server_with_small_buffers() {
   local there
-  make_host tcp_wmem "4096 4096 4096"
+  make_host tcp_wmem="4096 4096 4096"
   server_command=("${there[@]}" "${server_command[@]}")
   probe_command=("${there[@]}" "${probe_command[@]}")
   start_server
@@ -676,7 +676,7 @@ END
 
 @test "client: a message longer than its socket takes at once is sent in full" {
   local there long
-  make_host tcp_wmem "4096 4096 4096"
+  make_host tcp_wmem="4096 4096 4096"
   client_command=("${there[@]}" "${client_command[@]}")
   probe_command=("${there[@]}" "${probe_command[@]}")
   fake_crowd 3 rcvbuf:2048 echo

@@ -84,9 +84,9 @@ every_byte() {
   printf "$bytes"
 }
 
-# Makes a host of its own, where a setting of the network is another one. Sets the array there to what runs a
+# Makes a host of its own, where settings of the network are other ones. Sets the array there to what runs a
 # command on it.
-make_host() { # SETTING VALUE
+make_host() { # SETTING=VALUE...
   local command isolated PATH=$PATH:/usr/sbin:/sbin
   for command in unshare nsenter ip; do
     command -v "$command" >/dev/null || skip "$command is not installed: tests/setup --ci installs it"
@@ -96,8 +96,9 @@ make_host() { # SETTING VALUE
     isolated=(unshare --map-root-user --net) there=(nsenter --user --preserve-credentials --net)
   fi
   # shellcheck disable=SC2016 # the inner shell expands it
-  start host "${isolated[@]}" sh -c \
-    'ip link set lo up && echo "$1" >"/proc/sys/net/ipv4/$0" && echo up && exec sleep 1000' "$@"
+  start host "${isolated[@]}" sh -c 'ip link set lo up && for setting; do
+      echo "${setting#*=}" >"/proc/sys/net/ipv4/${setting%%=*}" || exit
+    done && echo up && exec sleep 1000' sh "$@"
   there+=(--target "$pid")
   wait_until has_line_or_is_gone "$dir/host.out" '^up$' "$pid" || true
   ! is_gone "$pid" || skip "no network namespace may be made here"

@@ -321,9 +321,13 @@ run_to_end() { # NAME COMMAND...
   esac
 }
 
-# A command line as the shell would take it.
+# A command line as the shell would take it, or the beginning of it.
 show_command() { # WORD...
-  printf '%q ' "$@" | sed 's/ $//'
+  local line
+  printf -v line '%q ' "$@"
+  line=${line% }
+  [ "${#line}" -le 500 ] || line=${line:0:500}...
+  printf '%s\n' "$line"
 }
 
 # Runs the client up to its end. Sets $status, $client_out and $client_err.
