@@ -142,10 +142,9 @@ is_skipped() { # TEST
 assert_mutants_graded() { # STAGE MUTANT...
   local stage=$1 names='' name test
   shift
-  for name in $("$BATS_TEST_DIRNAME/mutants/pick" "$stage" | sed 's, .*,,; s,.*/,,'); do
-    case " $* " in *" $name "*) ;; *) [ "${GRADE:-}" = all ] || continue ;; esac
-    hand_in_mutant "$stage" "$name"
-  done
+  # shellcheck disable=SC2046 # their names are words
+  [ "${GRADE:-}" != all ] || set -- $("$BATS_TEST_DIRNAME/mutants/pick" "$stage" | sed 's, .*,,; s,.*/,,')
+  for name; do hand_in_mutant "$stage" "$name"; done
   hand_in right "$stage"
   hand_in_python python "$stage"
   grade "$stage" TESTS="$names"
@@ -168,8 +167,8 @@ assert_mutants_graded() { # STAGE MUTANT...
 }
 
 @test "mutants of v2 lose the points of the tests meant for them, right programs lose none" {
-  assert_mutants_graded v2-threaded-broadcast broadcast-ignored empty-line-skipped \
-    closed-by-server-is-success exits-at-end-of-input raw-on-a-terminal
+  assert_mutants_graded v2-threaded-broadcast shared-buffer sender-left-out newcomer-hears-the-past \
+    no-half-close raw-on-a-terminal
 }
 
 @test "mutants of v3 lose the points of the tests meant for them, right programs lose none" {
