@@ -47,7 +47,7 @@ static size_t whole_lines(const char *text, size_t size)
     return size;
 }
 
-/* What the second thread does: sends stdin, whole lines at a time, so that others do not see a line
+/* What the second thread does: sends stdin, whole lines at a time, so that others rarely see one
  * torn, and ends our half of the connection behind the last byte. It reads with read(): exit()
  * waits for a thread that holds the lock of stdin in getc(). Returns NULL, or not if that fails. */
 static void *send_input(void *argument)
@@ -106,7 +106,7 @@ static int receive_output(struct client *client)
             break;
         size_t size = kept + (size_t)received;
         kept = show(piece, size, true);
-        if (fflush(stdout) == EOF || ferror(stdout))
+        if (ferror(stdout) || fflush(stdout) == EOF)
             return complain("client: cannot write to stdout: %s", strerror(errno));
         memmove(piece, piece + size - kept, kept);
     }

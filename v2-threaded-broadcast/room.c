@@ -30,9 +30,9 @@ static bool is_space_for(size_t size)
 
 static void append(const char *message, size_t size)
 {
-    size_t place = said % LOG_SIZE, left = LOG_SIZE - place;
+    size_t at = said % LOG_SIZE, left = LOG_SIZE - at;
 
-    memcpy(ring + place, message, size < left ? size : left);
+    memcpy(ring + at, message, size < left ? size : left);
     if (size > left)
         memcpy(ring, message + left, size - left);
     said += size;
@@ -72,7 +72,6 @@ void leave_room(struct guest *guest)
     guests[guest->place]->place = guest->place;
     (void)pthread_cond_destroy(&guest->news);
     (void)pthread_cond_destroy(&guest->turn);
-    let_speak();
     (void)pthread_cond_broadcast(&change);
     (void)pthread_mutex_unlock(&lock);
 }
@@ -89,19 +88,19 @@ void say_to_all(struct guest *guest, const char *message, size_t size)
     (void)pthread_mutex_unlock(&lock);
 }
 
-void stop_talking(struct guest *guest, bool leaves)
+void stop_talking(struct guest *guest, bool stays)
 {
     (void)pthread_mutex_lock(&lock);
     if (--talking == 0)
         (void)pthread_cond_broadcast(&change);
-    while (!leaves && talking > 0)
+    while (stays && talking > 0)
         (void)pthread_cond_wait(&change, &lock);
     guest->last = said;
     (void)pthread_cond_signal(&guest->news);
     (void)pthread_mutex_unlock(&lock);
 }
 
-size_t hear(struct guest *guest, uint64_t heard, const char **news)
+size_t hear(struct guest *guest, uint64_t heard, const char **text)
 {
     (void)pthread_mutex_lock(&lock);
     guest->heard = heard;
@@ -112,7 +111,7 @@ size_t hear(struct guest *guest, uint64_t heard, const char **news)
     (void)pthread_mutex_unlock(&lock);
 
     size_t size = heard < until ? (size_t)(until - heard) : 0, left = LOG_SIZE - heard % LOG_SIZE;
-    *news = ring + heard % LOG_SIZE;
+    *text = ring + heard % LOG_SIZE;
     return size < left ? size : left;
 }
 

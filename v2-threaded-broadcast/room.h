@@ -31,13 +31,13 @@ void leave_room(struct guest *guest);
 /* Says a message, whole, as soon as there is space for it. */
 void say_to_all(struct guest *guest, const char *message, size_t size);
 
-/* The guest says no more. If it leaves, it hears what was said so far; if not, it waits until
- * nobody talks, and hears all. */
-void stop_talking(struct guest *guest, bool leaves);
+/* The guest says no more. If it stays, it waits until nobody talks, and hears all; if not, it hears
+ * what was said so far. */
+void stop_talking(struct guest *guest, bool stays);
 
 /* The guest has heard the log up to `heard`; NEVER: it hears no more, and nobody waits for it. Else
- * waits for more. Returns how much stands at *news; 0 if nothing more will come. */
-size_t hear(struct guest *guest, uint64_t heard, const char **news);
+ * waits for more. Returns how much stands at *text; 0 if nothing more will come. */
+size_t hear(struct guest *guest, uint64_t heard, const char **text);
 
 /* Tells each guest to go, and waits until all have left. */
 void clear_room(void (*tell)(struct guest *guest));

@@ -53,13 +53,12 @@ enum { STALL_MS = 1000, MOMENT_MS = 50, SEND_BUFFER = 256 * 1024 };
 static const struct timeval MOMENT = {.tv_usec = MOMENT_MS * 1000L};
 
 struct client {
-    struct guest guest; /* its place in the room; the first member, so that it has our address */
+    struct guest guest; /* in the room; the first member, so that it has our address */
     int connection;
     struct endpoint peer; /* its address and port, as messages show them */
-    bool refused;         /* there was no thread for it */
     const struct command_line *line;
     pthread_t talker;  /* the thread that receives from it */
-    atomic_bool talks; /* whether `talker` is set */
+    atomic_bool talks; /* whether it has one, and `talker` is set */
     pthread_t hearer;  /* with -b, the one that sends to it, */
     bool hears;        /* if it could be started */
     bool dropped;
@@ -89,7 +88,7 @@ static bool serve_client(struct client *client, bool quiet)
     if (received == -1 && errno == EINTR)
         return true; /* a signal came first: nothing is lost, ask again */
     if (received == -1)
-        return false; /* the client is gone, with a reset (ECONNRESET) for instance */
+        return false; /* the client is gone (ECONNRESET), or in a stop silent (EAGAIN) */
     if (received == 0)
         return false; /* it has ended its half of the connection (FIN), and all it sent is echoed */
 
@@ -107,12 +106,11 @@ static bool serve_client(struct client *client, bool quiet)
 
 static void close_client(struct client *client)
 {
-    stop_talking(&client->guest, !client->hears || client->refused || !stop_is_requested());
+    stop_talking(&client->guest, client->hears && client->talks && stop_is_requested());
     if (client->hears)
-        (void)pthread_join(client->hearer, NULL); /* it has sent what was said */
-    else
-        (void)hear(&client->guest, NEVER, &(const char *){NULL}); /* nobody waits for it */
-    if (client->refused || stop_is_requested()) /* it may still send; else its end was read */
+        (void)pthread_join(client->hearer, NULL);             /* it has sent what was said */
+    (void)hear(&client->guest, NEVER, &(const char *){NULL}); /* nobody waits for it */
+    if (!client->talks || stop_is_requested()) /* it may still send; else its end was read */
         end_gently(&(struct pollfd){.fd = client->connection}, 1);
     say("[-] %s | IP %s Port %s", client->dropped ? "Slow client dropped" : "Connection closed",
         client->peer.host, client->peer.port);
@@ -125,13 +123,13 @@ static void close_client(struct client *client)
 static void *hear_all(void *argument)
 {
     struct client *client = argument;
-    uint64_t heard = client->guest.heard;
-    int stalled = 0; /* for so many milliseconds */
-    const char *news;
+    uint64_t heard = client->guest.heard; /* only this thread writes it */
+    int stalled = 0;                      /* for so many milliseconds */
+    const char *text;
     size_t size;
 
-    while ((size = hear(&client->guest, heard, &news)) > 0) {
-        ssize_t sent = send(client->connection, news, size, 0);
+    while ((size = hear(&client->guest, heard, &text)) > 0) {
+        ssize_t sent = send(client->connection, text, size, 0);
         bool gone = sent == -1 && !is_only_for_now(errno); /* EPIPE or ECONNRESET */
         bool stopping = stop_is_requested();
         heard += sent == -1 ? 0 : (uint64_t)sent;
@@ -182,7 +180,6 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
         return;
     if (begins_shortage())
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
-    client->refused = true;
     close_client(client);
     pause_for_shortage();
 }

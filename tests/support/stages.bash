@@ -260,7 +260,7 @@ set_steps() { # [OPTION...] STEP...
 # Connects the probe to the server, and does its steps.
 visit() { # [OPTION...] STEP...
   local steps
-  set_steps limit:20 "$@"
+  set_steps "limit:$((20 * SLOWNESS < PATIENCE ? 20 : PATIENCE / SLOWNESS))" "$@"
   probe connect 127.0.0.1 "$port" "${steps[@]}"
 }
 
