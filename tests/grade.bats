@@ -605,6 +605,34 @@ END
   assert_line_in "$results/one/report.txt" 'not run: there is no client'
 }
 
+@test "a server with a thread for each client has room for 500 of them, and beside them for a thousand" {
+  need_sandbox
+  hand_in threads v1.1-multiconn
+  rm "$class/threads/server.c"
+  cat >"$class/threads/server.py" <<'END'
+import signal, socket, sys, threading
+def stop(*_):
+    print("Server stops after", count, "connections", flush=True)
+    sys.exit()
+def serve(client):
+    while data := client.recv(4096):
+        client.sendall(data)
+    sys.stdout.write("Server closes connection to 127.0.0.1:%d\n" % client.getpeername()[1])
+    sys.stdout.flush()
+    client.close()
+signal.signal(signal.SIGTERM, stop)
+count = 0
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])), backlog=4096)
+print("Server listens on 127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+while True:
+    client, _ = listener.accept()
+    count += 1
+    threading.Thread(target=serve, args=[client], daemon=True).start()
+END
+  grade v1.1 TESTS='^server: 500 clients at once|^server and client: a thousand'
+  assert_full_marks threads
+}
+
 # ---- Gradescope and GitHub Classroom ----
 
 @test "make autograder packs what Gradescope needs and nothing else, and it grades there" {

@@ -460,6 +460,8 @@ assert_meaning() { # MESSAGE MEANS REGEX
   assert_meaning 'ask:two: expected "two" (3 bytes), got "" (0 bytes) and then the end of the stream' "it waits until the client ends its half" 'the connection was closed before [^;]*'
   said=$(means="recv() returned 0" meaning_of_step "probe: the time is up in step flood")
   [[ $said == 'the program reads on and on '* ]]
+  echo "RuntimeError: can't start new thread" >"$dir/server.err"
+  assert_meaning "ask:two: expected \"two\" (3 bytes), $nothing" "$waits" 'it could not start one more thread: .*'
 }
 
 @test "a server that runs and cannot be reached is told from one that has ended" {

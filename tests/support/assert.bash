@@ -235,6 +235,10 @@ read_on_step() { # MESSAGE
 # speak of bytes that do not come or are wrong, and a connection that has ended may have another cause.
 meaning_of_step() { # MESSAGE
   local guess seen
+  if could_start_no_thread; then
+    echo "it could not start one more thread: a thread for each client takes as many threads as there are clients, and memory for their stacks; or threads that are done are not joined, or detached"
+    return
+  fi
   guess=$(guess_step_mistake "$1")
   seen=$(seen_in_step "$1")
   case $seen-${means:-} in
@@ -488,6 +492,12 @@ meaning_of_status() { # STATUS
 ran_out_of_memory() {
   cat "$dir/server.err" "$dir/client.err" 2>/dev/null |
     grep -qiE 'out of memory|cannot allocate memory|bad_alloc|MemoryError|OutOfMemory'
+}
+
+# Whether the server under test says that it could not start a thread, and the test is not about that.
+could_start_no_thread() {
+  [[ ${BATS_TEST_DESCRIPTION:-} != *thread* ]] &&
+    grep -qiE '(start|create)[a-z ]* thread|pthread_create' "$dir/server.err" 2>/dev/null
 }
 
 # How much memory a process may have here, as the grader's sandbox limits it; nothing if that is not limited.
