@@ -232,6 +232,16 @@ assert_mutants_graded() { # STAGE MUTANT...
   done
 }
 
+@test "a lab's C sources are taken where programs in another language stand beside them, and both are named" {
+  hand_in_lab lab v1.0-single
+  touch "$class/lab/v1.0-single/server.py" "$class/lab/my_server.js"
+  hand_in_script lab v1.0-single/client 'exec my-client'
+  grade v1.0 TESTS='^(server|client): -h'
+  assert_all_passed lab
+  assert_line_in "$results/lab/report.txt" '^took server\.c for the server; there is also my_server\.js, v1.0-single/server\.py$'
+  assert_line_in "$results/lab/report.txt" '^took client\.c for the client; there is also client$'
+}
+
 @test "a submission's own common/ is taken, and not ours" {
   hand_in_lab side-by-side v1.0-single v1.0-single common
   echo '#error "the common/ of the submission"' >"$class/side-by-side/common/cli.c"
