@@ -95,13 +95,17 @@ def build_said(log):
     return "The build failed. Its first errors", "\n".join(line[:500] for line in lines[first:first + 12])
 
 
+def missing(name, built):
+    """The programs that a test needs, and that are not there."""
+    return [p for p in name.split(":")[0].split(" and ") if p not in built]
+
+
 def not_run(name, found):
-    """Why a test that is not in the TAP was not run."""
+    """Why a test was not run."""
     built, log, note = found
-    missing = [p for p in name.split(":")[0].split(" and ") if p not in built]
-    if not missing:
+    if not missing(name, built):
         return "%s: %s." % (NOT_RUN, note or "the suite was ended before its turn came")
-    text = "%s: there is no %s." % (NOT_RUN, " and no ".join(missing))
+    text = "%s: there is no %s." % (NOT_RUN, " and no ".join(missing(name, built)))
     return text + ("\n%s:\n%s" % build_said(log) if log else "")
 
 
@@ -116,7 +120,9 @@ def judge(stage, found):
     facts = (built, read_text(found / "build.log"), read_text(found / "note", 500).strip())
     verdicts = []
     for name, points in tests.items():
-        outcome, seconds, text = results.get(name) or ("failed", 0, not_run(name, facts))
+        outcome, seconds, text = results.get(name, ("failed", 0, ""))
+        if name not in results or (outcome != "skipped" and missing(name, built)):
+            outcome, text = "failed", not_run(name, facts)
         verdicts.append((name, points, outcome, seconds, text))
     return verdicts, facts[1], facts[2]
 

@@ -25,10 +25,16 @@ is_ignored() { # SIGNAL
   [ "$(trap -p "$1")" = "trap -- '' SIG$1" ]
 }
 
+# Fails where the grader has no such program: it runs that one's tests up to here, as some are skipped before.
+assert_is_there() { # NAME
+  [[ " ${ECHO_MISSING:-} " != *" $1 "* ]] || fail "This test was not run: there is no $1"
+}
+
 # Starts a program in a group of its own. Sets $pid, which is the group's id too.
 # $stdin_file (default /dev/null) and $stdout_file (default $dir/NAME.out) may say otherwise.
 start() { # NAME COMMAND...
   local name=$1
+  [ "$2" = "${probe_command[0]}" ] || assert_is_there "$name"
   shift
   : >"$dir/$name.out" # nobody takes the lines of a program of that name before for its lines
   : >"$dir/$name.err"
@@ -306,6 +312,7 @@ start_client() { # ARGUMENT...
 run_to_end() { # NAME COMMAND...
   local name=$1 seconds=${limit:-$LIMIT}
   [ "$seconds" -le "$PATIENCE" ] || seconds=$PATIENCE
+  assert_is_there "$name"
   shift
   status=0
   { "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \
