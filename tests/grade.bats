@@ -595,6 +595,29 @@ END
   assert_no_line_in "$results/unflushed/report.txt" 'was used up'
 }
 
+@test "programs that do not know -q are told so once each, and not that they fail for another reason" {
+  local program
+  hand_in_programs loud v1.0-single
+  for program in server client; do
+    mv "$class/loud/$program" "$class/loud/right-$program"
+    # shellcheck disable=SC2016 # the script expands it
+    hand_in_script loud "$program" 'case " $* " in *" -q "*) echo "no port: 127.0.0.1" >&2; exit 1 ;; esac' \
+      "exec \"\$(dirname \"\$0\")/right-$program\" \"\$@\""
+  done
+  grade v1.0 TESTS='-q|16 MB|^server: it serves one'
+  grep -EA 1 '^(\[|The same)' "$results/loud/report.txt" | grep -v '^--' >"$dir/causes"
+  assert_lines "$dir/causes" <<'END'
+[1 point] server: -q leaves out the lines on echoing, and only those
+    the server was started with -q, and does not know that option
+The same with 3 more:
+    [1 point] server: 16 MB of random bytes come back unchanged, in order
+[1 point] client: -q leaves out the lines on sending and receiving, and only those
+    the client was started with -q, and does not know that option
+The same with 2 more:
+    [1 point] client: with stdin as the message, -q leaves the two QUOTED lines out of stderr
+END
+}
+
 @test "the tests of a client that hangs take no time from the server's" {
   hand_in hanging v1.0-single
   rm "$class/hanging/client.c"

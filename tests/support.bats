@@ -423,6 +423,61 @@ refuse_each() { # COMMAND...
   assert_line '#     send:bye'
 }
 
+@test "in a test of both programs, a server that has failed stands first, and not the client that waits for it" {
+  local BATS_TEST_DESCRIPTION="server and client: the client's message comes back"
+  stub_server <<<'echo "Server listens on 127.0.0.1:1"; echo "IndexError: list index out of range" >&2; exit 1'
+  start_server
+  client_command=(sleep 1000)
+  limit=1 run_client >"$dir/said" && fail "it should have failed"
+  sed -n '2,7p' "$dir/said" >"$dir/first"
+  assert_lines "$dir/first" <<'END'
+the server ended with exit status 1 while its client was there
+  it was started as: stub 127.0.0.1 0
+  its stderr: IndexError: list index out of range
+
+the client does not end
+  ran: sleep 1000
+END
+  assert_line_in "$dir/said" '^  it usually means: an error that nothing in it catches'
+  stub_server <<<"trap 'exit 1' TERM; echo 'Server listens on 127.0.0.1:1'; while :; do :; done"
+  start_server
+  signal_server TERM
+  wait_until is_gone "$server"
+  limit=1 run_client >"$dir/said" && fail "it should have failed"
+  assert_no_line_in "$dir/said" 'the server ended'
+}
+
+@test "a program that fails with -q, and not without it, is told that it does not know that option" {
+  local knows_no_quiet='case " $* " in *" -q "*) echo "no port: 127.0.0.1" >&2; exit 1 ;; esac'
+  stub_server <<<"$knows_no_quiet; echo 'no help'; exit 1"
+  run_server -q -h
+  refuses assert_status 0
+  refute_line --partial 'does not know that option'
+  stub_server <<<"$knows_no_quiet; echo 'Server listens on 127.0.0.1:1'; exec sleep 1000"
+  refuses start_server -q
+  assert_equal "${lines[0]}" 'the server was started with -q, and does not know that option'
+  assert_line '  its stderr: no port: 127.0.0.1'
+  refuses start_server -q --
+  refute_line --partial 'does not know that option'
+  stub_server <<<'echo "no port: 127.0.0.1" >&2; exit 1' # with or without it
+  refuses start_server -q
+  refute_line --partial 'does not know that option'
+  end_of_server=0
+  stub_server <<<"$knows_no_quiet; echo 'client: cannot connect: Connection refused' >&2; exit 1"
+  client_command=("$dir/stub" -q)
+  run_client 127.0.0.1 1
+  refuses assert_status 0
+  assert_equal "${lines[0]}" 'the client was started with -q, and does not know that option'
+  client_command=("$dir/stub")
+  run_client 127.0.0.1 1
+  refuses assert_status 0
+  refute_line --partial 'does not know that option'
+  stub_server <<<'echo "client: cannot connect: Connection refused" >&2; exit 1'
+  run_client -q 127.0.0.1 1
+  refuses assert_status 0
+  refute_line --partial 'does not know that option'
+}
+
 @test "a connection that ended too early is explained with that, and with what the test says of such an end" {
   local ended='it usually means: the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0'
   means="the server waits for more"

@@ -8,6 +8,7 @@ explain() { # TITLE [NAME VALUE]...
   local meaning=${means:-} reading=${read_more:-} death=
   explain_death server "${server:-}"
   explain_death client "${client:-}"
+  [ -n "$death" ] || { explain_quiet server && explain_quiet client; }
   printf '\n%s\n' "$1"
   shift
   while [ $# -ge 2 ]; do
@@ -19,24 +20,34 @@ explain() { # TITLE [NAME VALUE]...
     shift 2
   done
   [ -z "$death" ] || meaning=$death
-  case $death in *'it crashed'* | *'it was aborted'*) reading="man 7 signal: Standard signals; man 1 gdb" ;; esac
+  case $death in
+    *'it crashed'* | *'it was aborted'*) reading="man 7 signal: Standard signals; man 1 gdb" ;;
+    *' -q '*) reading="POSIX, XBD 12.2: Utility Syntax Guidelines" ;;
+  esac
   explain_line "it usually means" "$meaning"
   explain_line read "$(what_is_there "${reading:-$(where_to_read "${BATS_TEST_DESCRIPTION:-}")}")"
   return 1
 }
 
-# If a program under test has died, says of which signal, and after what was sent to it. Sets $death to what
-# that means.
+# If a program under test has died, says of which signal, and after what was sent to it; or that the server has failed,
+# where the client only sees that nothing comes. Sets $death to what that means.
 explain_death() { # PROGRAM PID
   local status=0 tries=0 end=end_of_$1 command="command_of_$1[@]" steps how=crashed
   until [ -z "$2" ] || is_gone "$2" || [ "$((tries += 1))" -gt 10 ]; do
     wait_a_moment 0.01 # it may be about to end: its connections are closed before
   done
   status_of_end "$2" || status=${!end:-0}
-  is_death "$1" "$status" || return 0
-  death=$(meaning_of_status "$status")
-  is_crash "$status" || how=died
-  printf '\nthe %s %s (SIG%s)\n' "$1" "$how" "$(kill -l "$status")"
+  if is_death "$1" "$status"; then
+    death=$(meaning_of_status "$status")
+    is_crash "$status" || how=died
+    how="$how (SIG$(kill -l "$status"))"
+  elif has_left_its_client "$1" "$status"; then
+    how="ended with exit status $status while its client was there"
+    death="an error that nothing in it catches, or handles as one client's alone: its stderr should say which"
+  else
+    return 0
+  fi
+  printf '\nthe %s %s\n' "$1" "$how"
   explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
   explain_line "its stderr" "$([ ! -s "$dir/$1.err" ] || show_lines "$dir/$1.err")"
   [ "${FUNCNAME[2]}" != explain_probe ] || return 0 # that shows the steps itself
@@ -44,6 +55,41 @@ explain_death() { # PROGRAM PID
     [ ! -e "$steps" ] || explain_line "it was sent${STEPS_ARE_LISTED:-}" \
       "$(without_paths "$(show_steps "$(basename "$steps" .steps)" "$(cat "${steps%.steps}.err")")")"
   done
+}
+
+# If a program has failed that was started with -q, and would not have without it, says so. Sets $death to what that
+# means.
+explain_quiet() { # PROGRAM
+  local command="command_of_$1[@]" word without=()
+  for word in "${!command}"; do [ "$word" = -q ] || without+=("$word"); done
+  case " ${!command} " in *' -- '*) return ;; *' -q '*) "fails_with_quiet_$1" || return 0 ;; *) return ;; esac
+  printf '\nthe %s was started with -q, and does not know that option\n' "$1"
+  explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
+  explain_line "its stderr" "$([ ! -s "$dir/$1.err" ] || show_lines "$dir/$1.err")"
+  death="without -q it does not fail so: an option may stand before, between and behind the operands, and is none of them"
+}
+
+# Whether the server has not got ready, and does without -q.
+fails_with_quiet_server() {
+  [ -n "${server:-}" ] && is_gone "$server" && ! has_line "$server_out" "$ready" || return 1
+  start plain "${without[@]}"
+  wait_until has_line_or_is_gone "$dir/plain.out" "$ready" "$pid" || true
+  has_line "$dir/plain.out" "$ready" || return 1
+  [ -z "${ECHO_NEVER_READY:-}" ] || : >"$ECHO_NEVER_READY/got-ready"
+}
+
+# Whether the client has failed, and where nobody listens, says that it is refused only without -q.
+fails_with_quiet_client() {
+  local status port plain=()
+  status_of_end "${client:-}" || status=${end_of_client:-0}
+  [ "$status" -gt 0 ] || return 1
+  for word in "${client_command[@]}"; do [ "$word" = -q ] || plain+=("$word"); done
+  find_free_port
+  is_refused "${plain[@]}" && ! is_refused "${plain[@]}" -q
+}
+
+is_refused() { # COMMAND...
+  "$timeout_command" -k 2 5 "$@" 127.0.0.1 "$port" 2>&1 3>&- 4>&- | grep -qi refused
 }
 
 # Where the steps of the probe are explained, if the reader has that file.
@@ -58,6 +104,12 @@ is_crash() { # STATUS
 # The same, or that it has died of another signal that no test sends. A client that hangs is killed by the suite.
 is_death() { # PROGRAM STATUS
   is_crash "$2" || case $1-$2 in *-141 | *-153 | server-137) ;; *) false ;; esac
+}
+
+# Whether it is the server of a test of both programs, and has failed although nobody had asked it to stop.
+has_left_its_client() { # PROGRAM STATUS
+  [[ $1-${BATS_TEST_DESCRIPTION:-} == 'server-server and client: '* ]] && [ "$2" -gt 0 ] && [ -z "${asked_to_stop:-}" ] &&
+    has_line "$server_out" "$ready"
 }
 
 explain_line() { # NAME VALUE

@@ -168,6 +168,7 @@ wait_for_exit() { # PID [SECONDS [MEANING]]
 # Sends the server a signal. Fails, explaining, if it has ended by itself. STOP has halted it then.
 signal_server() { # SIGNAL
   if kill "-$1" -- "-$server" 2>/dev/null; then
+    asked_to_stop=yes # or may be
     [ "$1" != STOP ] || wait_until stands_still "$server"
     return
   fi
@@ -292,11 +293,12 @@ explain_not_ready() { # ARGUMENT...
     meaning=$IN_A_BUFFER
     reading="man 3 setvbuf; $reading"
   fi
-  [ -z "${ECHO_NEVER_READY:-}" ] || echo "$title ($how)" >>"$ECHO_NEVER_READY/reasons"
   explain "$title" "ran" "$(show_command "${server_command[@]}" "$@")" "it" "$how" \
     "expected a line like" "$ready" "got" "$(show_lines "$server_out")" \
     "on stderr" "$(show_lines "$server_err")" "it usually means" "$meaning" \
-    "read" "$reading"
+    "read" "$reading" || true
+  [ -z "${ECHO_NEVER_READY:-}" ] || echo "$title ($how)" >>"$ECHO_NEVER_READY/reasons"
+  return 1
 }
 
 # Starts the client in the background. Sets $client (its pid), $client_out and $client_err.
@@ -416,6 +418,13 @@ reserve_port() {
   start_probe reserve reserve
   wait_for_line "$dir/reserve.out" '^reserved [0-9]+$'
   port=${found#reserved }
+}
+
+# Sets $port to one on 127.0.0.1 where nobody listens.
+find_free_port() {
+  reserve_port
+  go reserve
+  finish reserve
 }
 
 # The address of the only connection of a probe that did the step `who`.
