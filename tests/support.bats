@@ -519,6 +519,35 @@ assert_meaning() { # MESSAGE MEANS REGEX
   assert_meaning "ask:two: expected \"two\" (3 bytes), $nothing" "$waits" 'it could not start one more thread: .*'
 }
 
+@test "a server that gives its only client no answer either is told that, and not what the test suspects" {
+  local BATS_TEST_DESCRIPTION="server: clients that say nothing hold up nobody" SERVER=$dir/stub
+  local nothing='ask:two: expected "two" (3 bytes), got "" (0 bytes) and then nothing for 10 s' waits="it waits for one of them"
+  load support/stages
+  stub_server <<<"exec python3 -c 'import socket, sys, time
+listener = socket.create_server((\"127.0.0.1\", 0))
+print(\"Server listens on 127.0.0.1:%d\" % listener.getsockname()[1], flush=True)
+client, _ = listener.accept()
+if len(sys.argv) < 2: client.sendall(client.recv(4096))
+time.sleep(1000)' \$*"
+  start_server
+  assert_meaning "$nothing" "$waits" 'nothing comes back, also to a first and only client: .*'
+  sed -i.old 's/ \$\*$//' "$dir/stub"
+  assert_meaning "$nothing" "$waits" "$waits"
+}
+
+@test "a client of v1.1 that waits on one connection is told that, whatever it was started for" {
+  local STAGE=v1.1-multiconn
+  # shellcheck disable=SC2016 # the inner shell expands them
+  client_command=(sh -c 'for i in 1 2; do echo "Client starts connection $i to 127.0.0.1:1"; done
+    [ $# -eq 0 ] || echo "Client sends \"$1\" (5 bytes) on connection 2"
+    echo "Client sends \"hello\" (5 bytes) on connection 1"; exec sleep 1000' sh)
+  hang_means="it waits for an echo of no bytes"
+  limit=1 refuses run_client
+  assert_line '  it usually means: the client waits for the echo on one connection, and looks at no other meanwhile'
+  limit=1 refuses run_client hello
+  assert_line '  it usually means: it waits for an echo of no bytes'
+}
+
 @test "a server that runs and cannot be reached is told from one that has ended" {
   local STAGE=v1.1-multiconn refused='start: cannot connect to 127.0.0.2 port 1: Connection refused'
   start server sleep 1000
@@ -575,6 +604,11 @@ assert_meaning() { # MESSAGE MEANS REGEX
   start stays sleep 1000
   refuses wait_for_exit "$pid" 1
   assert_output --partial 'a program does not end'
+  client=$pid client_command=(sleep 1000) # the same of a client, however it was started
+  refuses wait_for_exit "$client" 1
+  waited=$output
+  limit=1 refuses run_client
+  [ "${waited%%$'\n'  *}" = "${output%%$'\n'  *}" ] && [ "${waited##*means: }" = "${output##*means: }" ] || fail "$waited" "$output"
 }
 
 @test "a program under test does not hold bats' own descriptors" {

@@ -133,12 +133,12 @@ def title(test, points):
 
 
 def cause(verdict):
-    """What failing tests have in common: whose they are, or which program went wrong, and what went wrong and what that
-    means, as their explanations say, or all that these say."""
+    """What failing tests have in common: whose they are, or which program went wrong, and what that means, as their
+    explanations say, or all that these say."""
     test, text = verdict[0], verdict[4]
     program = re.match("the (server|client) (?!that )", text)
     meaning = re.search(r"^  it usually means: .*(\n    .*)*", text, re.MULTILINE)
-    said = text.split("\n")[0] + re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
+    said = re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
     return program.group(1) if program else test.split(":")[0], said
 
 

@@ -287,7 +287,9 @@ read_on_step() { # MESSAGE
 # speak of bytes that do not come or are wrong, and a connection that has ended may have another cause.
 meaning_of_step() { # MESSAGE
   local guess seen
-  if could_start_no_thread; then
+  if [[ $(seen_in_step "$1") == silence ]] && { never_answers || meaning_of_turns; }; then
+    return
+  elif could_start_no_thread; then
     echo "it could not start one more thread: a thread for each client takes as many threads as there are clients, and memory for their stacks; or threads that are done are not joined, or detached"
     return
   fi
@@ -544,6 +546,27 @@ meaning_of_status() { # STATUS
 ran_out_of_memory() {
   cat "$dir/server.err" "$dir/client.err" 2>/dev/null |
     grep -qiE 'out of memory|cannot allocate memory|bad_alloc|MemoryError|OutOfMemory'
+}
+
+# What it means that a server that is started anew gives its first and only client no answer either. Fails if it does.
+never_answers() {
+  local port steps stdout_file='' server_command client_command probe_command
+  [[ ${BATS_TEST_DESCRIPTION:-} == 'server: '* ]] && [ -n "${ready:-}" ] || return 1
+  find_programs # without what the test puts in front of them
+  start plain "${server_command[@]}" 127.0.0.1 0
+  wait_until has_line_or_is_gone "$dir/plain.out" "$ready" "$pid" && has_line "$dir/plain.out" "$ready" || return 1
+  port=${found##*[!0-9]}
+  set_steps "silence:$((2 * SLOWNESS))" ask:hello
+  ! "${probe_command[@]}" connect 127.0.0.1 "$port" "${steps[@]}" >/dev/null 2>&1 </dev/null 3>&- 4>&- || return 1
+  echo "nothing comes back, also to a first and only client: the server does not send what it has received, or waits for more (the end of the stream, a newline, a full buffer) before it answers; or it has failed, and says so on stderr"
+}
+
+# What it means that v1.1's client has opened its connections, and waits on the first of them. Fails if it does not.
+meaning_of_turns() {
+  [[ $STAGE == v1.1* ]] && has_line "$dir/client.out" '^Client starts connection 2 ' &&
+    has_line "$dir/client.out" '^Client sends .* on connection 1$' &&
+    ! has_line "$dir/client.out" '^Client sends .* on connection [2-9]' && [ ! -s "$dir/client.err" ] || return 1
+  echo "the client waits for the echo on one connection, and looks at no other meanwhile"
 }
 
 # Whether the server under test says that it could not start a thread, and the test is not about that.

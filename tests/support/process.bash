@@ -153,12 +153,15 @@ has_line_or_is_gone() { # FILE REGEX PID
   has_line "$1" "$2" || is_gone "$3"
 }
 
+HANGS="it waits for what never comes: it has sent less or more than it should, or counts wrongly, or goes on where recv() has returned 0, or nobody closes the connection whose end it waits for; or it sends to a peer that does not read"
+
 # Waits until a program that start() has started ends. Sets $status, or fails after SECONDS.
 wait_for_exit() { # PID [SECONDS [MEANING]]
   local LIMIT=${2:-$LIMIT}
   if ! wait_until is_gone "$1"; then
-    explain "a program does not end" "expected" "that it ends within $LIMIT s" \
-      "it usually means" "${3:-"it waits for something that never comes: recv() on a connection whose end nobody closes, send() to a peer that does not read"}"
+    local name="a program"
+    case $1 in "${server:-}") name="the server" ;; "${client:-}") name="the client" ;; esac
+    explain "$name does not end" "expected" "that it ends within $LIMIT s" "it usually means" "${3:-$HANGS}"
     return 1
   fi
   status=0
@@ -324,7 +327,7 @@ run_to_end() { # NAME COMMAND...
     124 | 137)
       explain "the $name does not end" "ran" "$(show_command "$@")" "expected" "that it ends within $seconds s" \
         "got so far" "$(show_lines "$dir/$name.out")" "on stderr" "$(show_lines "$dir/$name.err")" \
-        "it usually means" "${hang_means:-"it waits for bytes that never come, because it has sent less or more than it should, or counts wrongly; or it sends to a peer that does not read"}"
+        "it usually means" "$(meaning_of_turns || echo "${hang_means:-$HANGS}")"
       return 1
       ;;
   esac
