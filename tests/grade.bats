@@ -260,7 +260,8 @@ assert_mutants_graded() { # STAGE MUTANT...
   cp -R "$class/src/src" "$class/src/other"
   hand_in_script lab v1.0-single/bin/server 'exit 0'
   printf 'all:\n\techo built\n' >"$class/lab/v1.0-single/Makefile"
-  touch "$class/nothing/homework.7z" "$class/broken.zip"
+  touch "$class/nothing/homework.7z" "$class/broken.zip" "$class/loose.rar"
+  mkdir "$class/empty"
   mkdir -p "$class/split/server" "$class/split/client"
   cp "$ROOT/v1.0-single/server.c" "$class/split/server"
   cp "$ROOT/v1.0-single/client.c" "$class/split/client"
@@ -274,7 +275,8 @@ assert_mutants_graded() { # STAGE MUTANT...
   assert_line_in "$results/two/report.txt" '^    no server at the top, but several that could be: echo_server.c, tcp_server.c$'
   assert_line_in "$results/split/report.txt" '^    no server at the top; there is server/server.c$'
   assert_line_in "$dir/table" ' split  .* failed: no server$'
-  for name in nothing broken.zip; do
+  assert_line_in "$results/empty/report.txt" '^    no server at the top; there is nothing of that name$'
+  for name in nothing broken.zip loose.rar; do
     assert_line_in "$results/$name/report.txt" '^    no archive that can be unpacked: '
   done
   for name in src lab nothing two split; do
@@ -294,8 +296,8 @@ assert_mutants_graded() { # STAGE MUTANT...
   (cd "$dir/packed" && python3 -m zipfile -c "$class/zip/hw.zip" __MACOSX "My Lab" .DS_Store)
   tar -czf "$class/tar.gz/hw.tar.gz" -C "$dir/packed" .
   cp "$class/zip/hw.zip" "$class/Doe_12345_assignsubmission_file_/deeper"
-  cp "$class/zip/hw.zip" "$class/loose.zip"
-  touch "$class/read me"
+  cp "$class/zip/hw.zip" "$class/loose.ZIP"
+  touch "$class/read me" "$class/zip/read me, too"
   hand_in makefile v1.0-single
   mv "$class/makefile/server.c" "$class/makefile/serve.c"
   # shellcheck disable=SC2016 # make expands them
@@ -316,11 +318,11 @@ assert_mutants_graded() { # STAGE MUTANT...
   done
   grade v1.0 TESTS='^(server|client): -h prints'
   assert_line_in "$dir/table" '^left out, as neither a folder nor an archive: read me$'
-  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip makefile carriage-returns python script; do
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.ZIP makefile carriage-returns python script; do
     assert_all_passed "$name"
   done
   [ ! -e "$results/__MACOSX" ]
-  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip; do
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.ZIP; do
     assert_line_in "$results/$name/report.txt" '^took Server\.c for the server$'
     assert_line_in "$results/$name/report.txt" '^took the folder My Lab$'
   done
