@@ -403,7 +403,7 @@ report_on() { # STAGE NAME
 @test "a report tells each cause once, with how many tests it took, and the most basic one first" {
   report_on v1.1 one <<'END'
 ^client: -h prints	the exit status is wrong\n  got: 1
-^server: (an|a) 	the time was short\n  got: 20000\n  it usually means: it is slow\n    and waits
+^server: (an|a) 	/tmp/kit/support/process.bash: line 345:  3829 Killed   "$@"\nthe time was short\n  got: 20000\n  it usually means: it is slow\n    and waits
 ^server: it 	a line is missing\n  it usually means: the line stays in a buffer\n    for long
 ^server: 	the server does not get ready\n  it usually means: the line stays in a buffer\n    for long
 END
@@ -417,6 +417,7 @@ The same with $(($(grep -cE '^not ok.*server: (an|a) ' "$dir/found/suite.tap") -
 [1 point] client: -h prints the usage on stdout and exits 0
 END
   [ "$(grep -c 'the line stays in a buffer' "$results/one/report.txt")" -eq 1 ]
+  assert_no_line_in "$results/one/report.txt" 'Killed'
   assert_line_in "$results/one/report.txt" '^    and [0-9]+ more \([0-9]+ points\)$'
   [ "$(wc -l <"$results/one/report.txt")" -lt 50 ] || fail "it is long: $(cat "$results/one/report.txt")"
 }
@@ -783,7 +784,7 @@ assert_costs_only_itself() { # [NAME=VALUE...]
   echo '#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); else pause(); } }' \
+int main(void) { fork(); fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); else pause(); } }' \
     >"$class/eater/server.c"
   cp "$class/eater/server.c" "$class/eater/client.c"
   assert_costs_only_itself TIME=40
@@ -792,6 +793,18 @@ int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) me
   [ "$(wc -c <"$results/filler/report.txt")" -lt 200000 ]
   after=$(df -Pk "$BATS_RUN_TMPDIR" | awk 'NR == 2 { print $4 }')
   [ "$((before - after))" -lt 500000 ] # KiB
+}
+
+@test "a server that takes all memory in a test loses that test alone" {
+  need_sandbox
+  hand_in_programs greedy v1.0-single
+  mv "$class/greedy/server" "$class/greedy/right"
+  # shellcheck disable=SC2016 # the script expands them
+  hand_in_script greedy server 'take() { exec python3 -c "x = b\"x\" * (1200 << 20); import time; time.sleep(1000)"; }' \
+    'case $1 in -h) take & take ;; esac' 'exec "$(dirname "$0")/right" "$@"'
+  grade v1.0 TESTS='^server: (-h|port 0|a client that half-closes|[0-9-])'
+  has greedy 'server: -h prints the usage on stdout and exits 0' failed 0
+  [ "$(field greedy 5)" = 1 ] || fail "$(cat "$results/greedy/report.txt")"
 }
 
 @test "a submission that never ends, in its build or later, costs only itself" {

@@ -69,8 +69,8 @@ def read_tap(found):
 
 
 def shorten(text):
-    """The explanation alone: bats puts its own trace in front of it."""
-    lines = text.split("\n")
+    """The explanation alone: bats puts its own trace in front of it, and bash says which processes a signal has ended."""
+    lines = [line for line in text.split("\n") if not re.match(r"\S+: (line \d+: +\d+ [A-Z]|fork: )", line)]
     while lines and re.match(r"\((from|in) |  *(in test file|from|`)|`|$", lines[0]):
         lines.pop(0)
     text = "\n".join(line[:500] for line in lines).rstrip("\n")
