@@ -404,7 +404,7 @@ report_on() { # STAGE NAME
   report_on v1.1 one <<'END'
 ^client: -h prints	the exit status is wrong\n  got: 1
 ^server: (an|a) 	/tmp/kit/support/process.bash: line 345:  3829 Killed   "$@"\nthe time was short\n  got: 20000\n  it usually means: it is slow\n    and waits
-^server: it 	a line is missing\n  it usually means: the line stays in a buffer\n    for long
+^server: it 	a line is missing\n  it usually means: the line stays in a buffer\n    for long; or, in this test: it stops
 ^server: 	the server does not get ready\n  it usually means: the line stays in a buffer\n    for long
 END
   grep -nE '^(\[|The same|Begin)' "$results/one/report.txt" | sed 's/^[0-9]*://' >"$dir/heads"

@@ -510,6 +510,8 @@ assert_meaning() { # MESSAGE MEANS REGEX
   assert_meaning 'ask:two: expected "two" (3 bytes), got "owt" (3 bytes); the first difference is byte 0: \x6f, not \x74' "$waits" 'bytes were changed.*'
   assert_meaning 'ask:two: expected "two" (3 bytes), got "owt" (3 bytes); the first difference is byte 0: \x6f, not \x74' "it was reversed" 'it was reversed'
   assert_meaning 'expect-eof: expected the end of the stream, got 1012 bytes ("\x00") and then the end of the stream' "$waits" "$more"
+  assert_meaning 'expect-eof: expected the end of the stream, got 1012 bytes ("\x00") and then the end of the stream' "it serves one" "more came .*; or, in this test: it serves one"
+  assert_meaning 'expect-eof: expected the end of the stream, got 4 bytes ("ahoy") and then the end of the stream' "it is broadcast" "it is broadcast"
   assert_meaning 'expect-eof: expected the end of the stream, got 0 bytes ("") and then nothing for 10 s' '' 'the connection stays open: .*'
   assert_meaning 'recv-all: expected the end of the stream, got 1012 bytes and then a reset' "$waits" 'close\(\) resets .*'
   assert_meaning 'ask:two: expected "two" (3 bytes), got "" (0 bytes) and then the end of the stream' "it waits until the client ends its half" 'the connection was closed before [^;]*'

@@ -138,7 +138,7 @@ def cause(verdict):
     test, text = verdict[0], verdict[4]
     program = re.match("the (server|client) (?!that )", text)
     meaning = re.search(r"^  it usually means: .*(\n    .*)*", text, re.MULTILINE)
-    said = re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
+    said = re.sub(r"\([^)]*\)|; or, in this test: (.|\n)*", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
     return program.group(1) if program else test.split(":")[0], said
 
 
