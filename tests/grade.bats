@@ -670,6 +670,29 @@ END
   assert_full_marks threads
 }
 
+@test "a server that takes all threads takes none from its client" {
+  need_sandbox
+  hand_in_programs threads v1.0-single
+  mv "$class/threads/client" "$class/threads/right"
+  cat >"$class/threads/start" <<'END' # so many threads, or all that there are, up to the end
+import pathlib, sys, threading, time
+threading.stack_size(256 << 10)
+try:
+    for _ in range(int(sys.argv[1])):
+        threading.Thread(target=time.sleep, args=[60], daemon=True).start()
+except RuntimeError:
+    pathlib.Path("/tmp/taken").touch()
+    threading.Event().wait()
+END
+  # shellcheck disable=SC2016 # the scripts expand them
+  hand_in_script threads server 'exec python3 "$(dirname "$0")/start" 5000'
+  # shellcheck disable=SC2016
+  hand_in_script threads client 'until [ -e /tmp/taken ]; do sleep 0.1; done' \
+    'cd "$(dirname "$0")" && python3 start 150 && exec ./right "$@"'
+  grade v1.0 TESTS='^server: port 0|^client: three'
+  assert_no_line_in "$results/threads/report.txt" '^\[.* client: '
+}
+
 # ---- Gradescope and GitHub Classroom ----
 
 @test "make autograder packs what Gradescope needs and nothing else, and it grades there" {
