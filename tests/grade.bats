@@ -209,8 +209,8 @@ assert_mutants_graded() { # STAGE MUTANT...
 @test "a submission that does not compile gets what its other program is worth, and the compiler's words" {
   hand_in half v1.0-single
   echo 'int main(void) { retrun 0; }' >"$class/half/client.c"
-  grade v1.0 TESTS="$FEW"
-  assert_line_in "$results/grades.csv" '^half,33,54,61\.1,3$' "the server's tests are worth 33"
+  grade v1.0 TESTS="$FEW|^server and client: an address"
+  assert_line_in "$results/grades.csv" '^half,33,54,61\.1,3$' "the server's tests are worth 33, and one of both is skipped"
   assert_line_in "$results/half/report.txt" 'retrun.*undeclared'
   assert_line_in "$results/half/report.txt" 'not run: there is no client'
   assert_no_line_in "$results/half/report.txt" 'no server'
@@ -232,6 +232,16 @@ assert_mutants_graded() { # STAGE MUTANT...
   done
 }
 
+@test "a lab's C sources are taken where programs in another language stand beside them, and both are named" {
+  hand_in_lab lab v1.0-single
+  touch "$class/lab/v1.0-single/server.py" "$class/lab/my_server.js"
+  hand_in_script lab v1.0-single/client 'exec my-client'
+  grade v1.0 TESTS='^(server|client): -h'
+  assert_all_passed lab
+  assert_line_in "$results/lab/report.txt" '^took server\.c for the server; there is also my_server\.js, v1.0-single/server\.py$'
+  assert_line_in "$results/lab/report.txt" '^took client\.c for the client; there is also client$'
+}
+
 @test "a submission's own common/ is taken, and not ours" {
   hand_in_lab side-by-side v1.0-single v1.0-single common
   echo '#error "the common/ of the submission"' >"$class/side-by-side/common/cli.c"
@@ -250,7 +260,8 @@ assert_mutants_graded() { # STAGE MUTANT...
   cp -R "$class/src/src" "$class/src/other"
   hand_in_script lab v1.0-single/bin/server 'exit 0'
   printf 'all:\n\techo built\n' >"$class/lab/v1.0-single/Makefile"
-  touch "$class/nothing/homework.7z" "$class/broken.zip"
+  touch "$class/nothing/homework.7z" "$class/broken.zip" "$class/loose.rar"
+  mkdir "$class/empty"
   mkdir -p "$class/split/server" "$class/split/client"
   cp "$ROOT/v1.0-single/server.c" "$class/split/server"
   cp "$ROOT/v1.0-single/client.c" "$class/split/client"
@@ -264,7 +275,8 @@ assert_mutants_graded() { # STAGE MUTANT...
   assert_line_in "$results/two/report.txt" '^    no server at the top, but several that could be: echo_server.c, tcp_server.c$'
   assert_line_in "$results/split/report.txt" '^    no server at the top; there is server/server.c$'
   assert_line_in "$dir/table" ' split  .* failed: no server$'
-  for name in nothing broken.zip; do
+  assert_line_in "$results/empty/report.txt" '^    no server at the top; there is nothing of that name$'
+  for name in nothing broken.zip loose.rar; do
     assert_line_in "$results/$name/report.txt" '^    no archive that can be unpacked: '
   done
   for name in src lab nothing two split; do
@@ -284,8 +296,8 @@ assert_mutants_graded() { # STAGE MUTANT...
   (cd "$dir/packed" && python3 -m zipfile -c "$class/zip/hw.zip" __MACOSX "My Lab" .DS_Store)
   tar -czf "$class/tar.gz/hw.tar.gz" -C "$dir/packed" .
   cp "$class/zip/hw.zip" "$class/Doe_12345_assignsubmission_file_/deeper"
-  cp "$class/zip/hw.zip" "$class/loose.zip"
-  touch "$class/read me"
+  cp "$class/zip/hw.zip" "$class/loose.ZIP"
+  touch "$class/read me" "$class/zip/read me, too"
   hand_in makefile v1.0-single
   mv "$class/makefile/server.c" "$class/makefile/serve.c"
   # shellcheck disable=SC2016 # make expands them
@@ -306,11 +318,11 @@ assert_mutants_graded() { # STAGE MUTANT...
   done
   grade v1.0 TESTS='^(server|client): -h prints'
   assert_line_in "$dir/table" '^left out, as neither a folder nor an archive: read me$'
-  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip makefile carriage-returns python script; do
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.ZIP makefile carriage-returns python script; do
     assert_all_passed "$name"
   done
   [ ! -e "$results/__MACOSX" ]
-  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.zip; do
+  for name in folder zip tar.gz Doe_12345_assignsubmission_file_ loose.ZIP; do
     assert_line_in "$results/$name/report.txt" '^took Server\.c for the server$'
     assert_line_in "$results/$name/report.txt" '^took the folder My Lab$'
   done
@@ -391,7 +403,8 @@ report_on() { # STAGE NAME
 @test "a report tells each cause once, with how many tests it took, and the most basic one first" {
   report_on v1.1 one <<'END'
 ^client: -h prints	the exit status is wrong\n  got: 1
-^server: (an|a) 	the time was short\n  got: 20000\n  it usually means: it is slow\n    and waits
+^server: (an|a) 	/tmp/kit/support/process.bash: line 345:  3829 Killed   "$@"\nthe time was short\n  got: 20000\n  it usually means: it is slow\n    and waits
+^server: it 	a line is missing\n  it usually means: the line stays in a buffer\n    for long; or, in this test: it stops
 ^server: 	the server does not get ready\n  it usually means: the line stays in a buffer\n    for long
 END
   grep -nE '^(\[|The same|Begin)' "$results/one/report.txt" | sed 's/^[0-9]*://' >"$dir/heads"
@@ -404,6 +417,7 @@ The same with $(($(grep -cE '^not ok.*server: (an|a) ' "$dir/found/suite.tap") -
 [1 point] client: -h prints the usage on stdout and exits 0
 END
   [ "$(grep -c 'the line stays in a buffer' "$results/one/report.txt")" -eq 1 ]
+  assert_no_line_in "$results/one/report.txt" 'Killed'
   assert_line_in "$results/one/report.txt" '^    and [0-9]+ more \([0-9]+ points\)$'
   [ "$(wc -l <"$results/one/report.txt")" -lt 50 ] || fail "it is long: $(cat "$results/one/report.txt")"
 }
@@ -585,6 +599,29 @@ END
   assert_no_line_in "$results/unflushed/report.txt" 'was used up'
 }
 
+@test "programs that do not know -q are told so once each, and not that they fail for another reason" {
+  local program
+  hand_in_programs loud v1.0-single
+  for program in server client; do
+    mv "$class/loud/$program" "$class/loud/right-$program"
+    # shellcheck disable=SC2016 # the script expands it
+    hand_in_script loud "$program" 'case " $* " in *" -q "*) echo "no port: 127.0.0.1" >&2; exit 1 ;; esac' \
+      "exec \"\$(dirname \"\$0\")/right-$program\" \"\$@\""
+  done
+  grade v1.0 TESTS='-q|16 MB|^server: it serves one'
+  grep -EA 1 '^(\[|The same)' "$results/loud/report.txt" | grep -v '^--' >"$dir/causes"
+  assert_lines "$dir/causes" <<'END'
+[1 point] server: -q leaves out the lines on echoing, and only those
+    the server was started with -q, and does not know that option
+The same with 3 more:
+    [1 point] server: 16 MB of random bytes come back unchanged, in order
+[1 point] client: -q leaves out the lines on sending and receiving, and only those
+    the client was started with -q, and does not know that option
+The same with 2 more:
+    [1 point] client: with stdin as the message, -q leaves the two QUOTED lines out of stderr
+END
+}
+
 @test "the tests of a client that hangs take no time from the server's" {
   hand_in hanging v1.0-single
   rm "$class/hanging/client.c"
@@ -603,6 +640,57 @@ END
   assert_line_in "$results/one/report.txt" 'was used up'
   assert_line_in "$results/one/report.txt" '^    no client at the top; there is client.c; make did not make it$'
   assert_line_in "$results/one/report.txt" 'not run: there is no client'
+}
+
+@test "a server with a thread for each client has room for 500 of them, and beside them for a thousand" {
+  need_sandbox
+  hand_in threads v1.1-multiconn
+  rm "$class/threads/server.c"
+  cat >"$class/threads/server.py" <<'END'
+import signal, socket, sys, threading
+def stop(*_):
+    print("Server stops after", count, "connections", flush=True)
+    sys.exit()
+def serve(client):
+    while data := client.recv(4096):
+        client.sendall(data)
+    sys.stdout.write("Server closes connection to 127.0.0.1:%d\n" % client.getpeername()[1])
+    sys.stdout.flush()
+    client.close()
+signal.signal(signal.SIGTERM, stop)
+count = 0
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])), backlog=4096)
+print("Server listens on 127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+while True:
+    client, _ = listener.accept()
+    count += 1
+    threading.Thread(target=serve, args=[client], daemon=True).start()
+END
+  grade v1.1 TESTS='^server: 500 clients at once|^server and client: a thousand'
+  assert_full_marks threads
+}
+
+@test "a server that takes all threads takes none from its client" {
+  need_sandbox
+  hand_in_programs threads v1.0-single
+  mv "$class/threads/client" "$class/threads/right"
+  cat >"$class/threads/start" <<'END' # so many threads, or all that there are, up to the end
+import pathlib, sys, threading, time
+threading.stack_size(256 << 10)
+try:
+    for _ in range(int(sys.argv[1])):
+        threading.Thread(target=time.sleep, args=[60], daemon=True).start()
+except RuntimeError:
+    pathlib.Path("/tmp/taken").touch()
+    threading.Event().wait()
+END
+  # shellcheck disable=SC2016 # the scripts expand them
+  hand_in_script threads server 'exec python3 "$(dirname "$0")/start" 5000'
+  # shellcheck disable=SC2016
+  hand_in_script threads client 'until [ -e /tmp/taken ]; do sleep 0.1; done' \
+    'cd "$(dirname "$0")" && python3 start 150 && exec ./right "$@"'
+  grade v1.0 TESTS='^server: port 0|^client: three'
+  assert_no_line_in "$results/threads/report.txt" '^\[.* client: '
 }
 
 # ---- Gradescope and GitHub Classroom ----
@@ -719,7 +807,7 @@ assert_costs_only_itself() { # [NAME=VALUE...]
   echo '#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); else pause(); } }' \
+int main(void) { fork(); fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); else pause(); } }' \
     >"$class/eater/server.c"
   cp "$class/eater/server.c" "$class/eater/client.c"
   assert_costs_only_itself TIME=40
@@ -728,6 +816,18 @@ int main(void) { fork(); fork(); for (;;) { char *p = malloc(1 << 20); if (p) me
   [ "$(wc -c <"$results/filler/report.txt")" -lt 200000 ]
   after=$(df -Pk "$BATS_RUN_TMPDIR" | awk 'NR == 2 { print $4 }')
   [ "$((before - after))" -lt 500000 ] # KiB
+}
+
+@test "a server that takes all memory in a test loses that test alone" {
+  need_sandbox
+  hand_in_programs greedy v1.0-single
+  mv "$class/greedy/server" "$class/greedy/right"
+  # shellcheck disable=SC2016 # the script expands them
+  hand_in_script greedy server 'take() { exec python3 -c "x = b\"x\" * (1200 << 20); import time; time.sleep(1000)"; }' \
+    'case $1 in -h) take & take ;; esac' 'exec "$(dirname "$0")/right" "$@"'
+  grade v1.0 TESTS='^server: (-h|port 0|a client that half-closes|[0-9-])'
+  has greedy 'server: -h prints the usage on stdout and exits 0' failed 0
+  [ "$(field greedy 5)" = 1 ] || fail "$(cat "$results/greedy/report.txt")"
 }
 
 @test "a submission that never ends, in its build or later, costs only itself" {

@@ -423,6 +423,61 @@ refuse_each() { # COMMAND...
   assert_line '#     send:bye'
 }
 
+@test "in a test of both programs, a server that has failed stands first, and not the client that waits for it" {
+  local BATS_TEST_DESCRIPTION="server and client: the client's message comes back"
+  stub_server <<<'echo "Server listens on 127.0.0.1:1"; echo "IndexError: list index out of range" >&2; exit 1'
+  start_server
+  client_command=(sleep 1000)
+  limit=1 run_client >"$dir/said" && fail "it should have failed"
+  sed -n '2,7p' "$dir/said" >"$dir/first"
+  assert_lines "$dir/first" <<'END'
+the server ended with exit status 1 while its client was there
+  it was started as: stub 127.0.0.1 0
+  its stderr: IndexError: list index out of range
+
+the client does not end
+  ran: sleep 1000
+END
+  assert_line_in "$dir/said" '^  it usually means: an error that nothing in it catches'
+  stub_server <<<"trap 'exit 1' TERM; echo 'Server listens on 127.0.0.1:1'; while :; do :; done"
+  start_server
+  signal_server TERM
+  wait_until is_gone "$server"
+  limit=1 run_client >"$dir/said" && fail "it should have failed"
+  assert_no_line_in "$dir/said" 'the server ended'
+}
+
+@test "a program that fails with -q, and not without it, is told that it does not know that option" {
+  local knows_no_quiet='case " $* " in *" -q "*) echo "no port: 127.0.0.1" >&2; exit 1 ;; esac'
+  stub_server <<<"$knows_no_quiet; echo 'no help'; exit 1"
+  run_server -q -h
+  refuses assert_status 0
+  refute_line --partial 'does not know that option'
+  stub_server <<<"$knows_no_quiet; echo 'Server listens on 127.0.0.1:1'; exec sleep 1000"
+  refuses start_server -q
+  assert_equal "${lines[0]}" 'the server was started with -q, and does not know that option'
+  assert_line '  its stderr: no port: 127.0.0.1'
+  refuses start_server -q --
+  refute_line --partial 'does not know that option'
+  stub_server <<<'echo "no port: 127.0.0.1" >&2; exit 1' # with or without it
+  refuses start_server -q
+  refute_line --partial 'does not know that option'
+  end_of_server=0
+  stub_server <<<"$knows_no_quiet; echo 'client: cannot connect: Connection refused' >&2; exit 1"
+  client_command=("$dir/stub" -q)
+  run_client 127.0.0.1 1
+  refuses assert_status 0
+  assert_equal "${lines[0]}" 'the client was started with -q, and does not know that option'
+  client_command=("$dir/stub")
+  run_client 127.0.0.1 1
+  refuses assert_status 0
+  refute_line --partial 'does not know that option'
+  stub_server <<<'echo "client: cannot connect: Connection refused" >&2; exit 1'
+  run_client -q 127.0.0.1 1
+  refuses assert_status 0
+  refute_line --partial 'does not know that option'
+}
+
 @test "a connection that ended too early is explained with that, and with what the test says of such an end" {
   local ended='it usually means: the connection was closed before all that was owed had been sent, or the program has ended: recv() belongs in a loop, which ends when it returns 0'
   means="the server waits for more"
@@ -455,11 +510,44 @@ assert_meaning() { # MESSAGE MEANS REGEX
   assert_meaning 'ask:two: expected "two" (3 bytes), got "owt" (3 bytes); the first difference is byte 0: \x6f, not \x74' "$waits" 'bytes were changed.*'
   assert_meaning 'ask:two: expected "two" (3 bytes), got "owt" (3 bytes); the first difference is byte 0: \x6f, not \x74' "it was reversed" 'it was reversed'
   assert_meaning 'expect-eof: expected the end of the stream, got 1012 bytes ("\x00") and then the end of the stream' "$waits" "$more"
+  assert_meaning 'expect-eof: expected the end of the stream, got 1012 bytes ("\x00") and then the end of the stream' "it serves one" "more came .*; or, in this test: it serves one"
+  assert_meaning 'expect-eof: expected the end of the stream, got 4 bytes ("ahoy") and then the end of the stream' "it is broadcast" "it is broadcast"
   assert_meaning 'expect-eof: expected the end of the stream, got 0 bytes ("") and then nothing for 10 s' '' 'the connection stays open: .*'
   assert_meaning 'recv-all: expected the end of the stream, got 1012 bytes and then a reset' "$waits" 'close\(\) resets .*'
   assert_meaning 'ask:two: expected "two" (3 bytes), got "" (0 bytes) and then the end of the stream' "it waits until the client ends its half" 'the connection was closed before [^;]*'
   said=$(means="recv() returned 0" meaning_of_step "probe: the time is up in step flood")
   [[ $said == 'the program reads on and on '* ]]
+  echo "RuntimeError: can't start new thread" >"$dir/server.err"
+  assert_meaning "ask:two: expected \"two\" (3 bytes), $nothing" "$waits" 'it could not start one more thread: .*'
+}
+
+@test "a server that gives its only client no answer either is told that, and not what the test suspects" {
+  local BATS_TEST_DESCRIPTION="server: clients that say nothing hold up nobody" SERVER=$dir/stub
+  local nothing='ask:two: expected "two" (3 bytes), got "" (0 bytes) and then nothing for 10 s' waits="it waits for one of them"
+  load support/stages
+  stub_server <<<"exec python3 -c 'import socket, sys, time
+listener = socket.create_server((\"127.0.0.1\", 0))
+print(\"Server listens on 127.0.0.1:%d\" % listener.getsockname()[1], flush=True)
+client, _ = listener.accept()
+if len(sys.argv) < 2: client.sendall(client.recv(4096))
+time.sleep(1000)' \$*"
+  start_server
+  assert_meaning "$nothing" "$waits" 'nothing comes back, also to a first and only client: .*'
+  sed -i.old 's/ \$\*$//' "$dir/stub"
+  assert_meaning "$nothing" "$waits" "$waits"
+}
+
+@test "a client of v1.1 that waits on one connection is told that, whatever it was started for" {
+  local STAGE=v1.1-multiconn
+  # shellcheck disable=SC2016 # the inner shell expands them
+  client_command=(sh -c 'for i in 1 2; do echo "Client starts connection $i to 127.0.0.1:1"; done
+    [ $# -eq 0 ] || echo "Client sends \"$1\" (5 bytes) on connection 2"
+    echo "Client sends \"hello\" (5 bytes) on connection 1"; exec sleep 1000' sh)
+  hang_means="it waits for an echo of no bytes"
+  limit=1 refuses run_client
+  assert_line '  it usually means: the client waits for the echo on one connection, and looks at no other meanwhile'
+  limit=1 refuses run_client hello
+  assert_line '  it usually means: it waits for an echo of no bytes'
 }
 
 @test "a server that runs and cannot be reached is told from one that has ended" {
@@ -518,6 +606,11 @@ assert_meaning() { # MESSAGE MEANS REGEX
   start stays sleep 1000
   refuses wait_for_exit "$pid" 1
   assert_output --partial 'a program does not end'
+  client=$pid client_command=(sleep 1000) # the same of a client, however it was started
+  refuses wait_for_exit "$client" 1
+  waited=$output
+  limit=1 refuses run_client
+  [ "${waited%%$'\n'  *}" = "${output%%$'\n'  *}" ] && [ "${waited##*means: }" = "${output##*means: }" ] || fail "$waited" "$output"
 }
 
 @test "a program under test does not hold bats' own descriptors" {

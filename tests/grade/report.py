@@ -69,8 +69,8 @@ def read_tap(found):
 
 
 def shorten(text):
-    """The explanation alone: bats puts its own trace in front of it."""
-    lines = text.split("\n")
+    """The explanation alone: bats puts its own trace in front of it, and bash says which processes a signal has ended."""
+    lines = [line for line in text.split("\n") if not re.match(r"\S+: (line \d+: +\d+ [A-Z]|fork: )", line)]
     while lines and re.match(r"\((from|in) |  *(in test file|from|`)|`|$", lines[0]):
         lines.pop(0)
     text = "\n".join(line[:500] for line in lines).rstrip("\n")
@@ -95,13 +95,17 @@ def build_said(log):
     return "The build failed. Its first errors", "\n".join(line[:500] for line in lines[first:first + 12])
 
 
+def missing(name, built):
+    """The programs that a test needs, and that are not there."""
+    return [p for p in name.split(":")[0].split(" and ") if p not in built]
+
+
 def not_run(name, found):
-    """Why a test that is not in the TAP was not run."""
+    """Why a test was not run."""
     built, log, note = found
-    missing = [p for p in name.split(":")[0].split(" and ") if p not in built]
-    if not missing:
+    if not missing(name, built):
         return "%s: %s." % (NOT_RUN, note or "the suite was ended before its turn came")
-    text = "%s: there is no %s." % (NOT_RUN, " and no ".join(missing))
+    text = "%s: there is no %s." % (NOT_RUN, " and no ".join(missing(name, built)))
     return text + ("\n%s:\n%s" % build_said(log) if log else "")
 
 
@@ -116,7 +120,9 @@ def judge(stage, found):
     facts = (built, read_text(found / "build.log"), read_text(found / "note", 500).strip())
     verdicts = []
     for name, points in tests.items():
-        outcome, seconds, text = results.get(name) or ("failed", 0, not_run(name, facts))
+        outcome, seconds, text = results.get(name, ("failed", 0, ""))
+        if name not in results or (outcome != "skipped" and missing(name, built)):
+            outcome, text = "failed", not_run(name, facts)
         verdicts.append((name, points, outcome, seconds, text))
     return verdicts, facts[1], facts[2]
 
@@ -127,12 +133,13 @@ def title(test, points):
 
 
 def cause(verdict):
-    """What failing tests have in common: whose they are, and what went wrong and what that means, as their
+    """What failing tests have in common: whose they are, or which program went wrong, and what that means, as their
     explanations say, or all that these say."""
     test, text = verdict[0], verdict[4]
+    program = re.match("the (server|client) (?!that )", text)
     meaning = re.search(r"^  it usually means: .*(\n    .*)*", text, re.MULTILINE)
-    said = text.split("\n")[0] + re.sub(r"\([^)]*\)", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
-    return test.split(":")[0], said
+    said = re.sub(r"\([^)]*\)|; or, in this test: (.|\n)*", "", meaning.group()) if meaning else re.sub(r"[0-9]{4,}", "0", text)
+    return program.group(1) if program else test.split(":")[0], said
 
 
 def by_cause(failed):

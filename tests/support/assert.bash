@@ -8,6 +8,7 @@ explain() { # TITLE [NAME VALUE]...
   local meaning=${means:-} reading=${read_more:-} death=
   explain_death server "${server:-}"
   explain_death client "${client:-}"
+  [ -n "$death" ] || { explain_quiet server && explain_quiet client; }
   printf '\n%s\n' "$1"
   shift
   while [ $# -ge 2 ]; do
@@ -19,24 +20,34 @@ explain() { # TITLE [NAME VALUE]...
     shift 2
   done
   [ -z "$death" ] || meaning=$death
-  case $death in *'it crashed'* | *'it was aborted'*) reading="man 7 signal: Standard signals; man 1 gdb" ;; esac
+  case $death in
+    *'it crashed'* | *'it was aborted'*) reading="man 7 signal: Standard signals; man 1 gdb" ;;
+    *' -q '*) reading="POSIX, XBD 12.2: Utility Syntax Guidelines" ;;
+  esac
   explain_line "it usually means" "$meaning"
   explain_line read "$(what_is_there "${reading:-$(where_to_read "${BATS_TEST_DESCRIPTION:-}")}")"
   return 1
 }
 
-# If a program under test has died, says of which signal, and after what was sent to it. Sets $death to what
-# that means.
+# If a program under test has died, says of which signal, and after what was sent to it; or that the server has failed,
+# where the client only sees that nothing comes. Sets $death to what that means.
 explain_death() { # PROGRAM PID
   local status=0 tries=0 end=end_of_$1 command="command_of_$1[@]" steps how=crashed
   until [ -z "$2" ] || is_gone "$2" || [ "$((tries += 1))" -gt 10 ]; do
     wait_a_moment 0.01 # it may be about to end: its connections are closed before
   done
   status_of_end "$2" || status=${!end:-0}
-  is_death "$1" "$status" || return 0
-  death=$(meaning_of_status "$status")
-  is_crash "$status" || how=died
-  printf '\nthe %s %s (SIG%s)\n' "$1" "$how" "$(kill -l "$status")"
+  if is_death "$1" "$status"; then
+    death=$(meaning_of_status "$status")
+    is_crash "$status" || how=died
+    how="$how (SIG$(kill -l "$status"))"
+  elif has_left_its_client "$1" "$status"; then
+    how="ended with exit status $status while its client was there"
+    death="an error that nothing in it catches, or handles as one client's alone: its stderr should say which"
+  else
+    return 0
+  fi
+  printf '\nthe %s %s\n' "$1" "$how"
   explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
   explain_line "its stderr" "$([ ! -s "$dir/$1.err" ] || show_lines "$dir/$1.err")"
   [ "${FUNCNAME[2]}" != explain_probe ] || return 0 # that shows the steps itself
@@ -44,6 +55,41 @@ explain_death() { # PROGRAM PID
     [ ! -e "$steps" ] || explain_line "it was sent${STEPS_ARE_LISTED:-}" \
       "$(without_paths "$(show_steps "$(basename "$steps" .steps)" "$(cat "${steps%.steps}.err")")")"
   done
+}
+
+# If a program has failed that was started with -q, and would not have without it, says so. Sets $death to what that
+# means.
+explain_quiet() { # PROGRAM
+  local command="command_of_$1[@]" word without=()
+  for word in "${!command}"; do [ "$word" = -q ] || without+=("$word"); done
+  case " ${!command} " in *' -- '*) return ;; *' -q '*) "fails_with_quiet_$1" || return 0 ;; *) return ;; esac
+  printf '\nthe %s was started with -q, and does not know that option\n' "$1"
+  explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
+  explain_line "its stderr" "$([ ! -s "$dir/$1.err" ] || show_lines "$dir/$1.err")"
+  death="without -q it does not fail so: an option may stand before, between and behind the operands, and is none of them"
+}
+
+# Whether the server has not got ready, and does without -q.
+fails_with_quiet_server() {
+  [ -n "${server:-}" ] && is_gone "$server" && ! has_line "$server_out" "$ready" || return 1
+  start plain "${without[@]}"
+  wait_until has_line_or_is_gone "$dir/plain.out" "$ready" "$pid" || true
+  has_line "$dir/plain.out" "$ready" || return 1
+  [ -z "${ECHO_NEVER_READY:-}" ] || : >"$ECHO_NEVER_READY/got-ready"
+}
+
+# Whether the client has failed, and where nobody listens, says that it is refused only without -q.
+fails_with_quiet_client() {
+  local status port plain=()
+  status_of_end "${client:-}" || status=${end_of_client:-0}
+  [ "$status" -gt 0 ] || return 1
+  for word in "${client_command[@]}"; do [ "$word" = -q ] || plain+=("$word"); done
+  find_free_port
+  is_refused "${plain[@]}" && ! is_refused "${plain[@]}" -q
+}
+
+is_refused() { # COMMAND...
+  "$timeout_command" -k 2 5 "$@" 127.0.0.1 "$port" 2>&1 3>&- 4>&- | grep -qi refused
 }
 
 # Where the steps of the probe are explained, if the reader has that file.
@@ -58,6 +104,12 @@ is_crash() { # STATUS
 # The same, or that it has died of another signal that no test sends. A client that hangs is killed by the suite.
 is_death() { # PROGRAM STATUS
   is_crash "$2" || case $1-$2 in *-141 | *-153 | server-137) ;; *) false ;; esac
+}
+
+# Whether it is the server of a test of both programs, and has failed although nobody had asked it to stop.
+has_left_its_client() { # PROGRAM STATUS
+  [[ $1-${BATS_TEST_DESCRIPTION:-} == 'server-server and client: '* ]] && [ "$2" -gt 0 ] && [ -z "${asked_to_stop:-}" ] &&
+    has_line "$server_out" "$ready"
 }
 
 explain_line() { # NAME VALUE
@@ -235,6 +287,12 @@ read_on_step() { # MESSAGE
 # speak of bytes that do not come or are wrong, and a connection that has ended may have another cause.
 meaning_of_step() { # MESSAGE
   local guess seen
+  if [[ $(seen_in_step "$1") == silence ]] && { never_answers || meaning_of_turns; }; then
+    return
+  elif could_start_no_thread; then
+    echo "it could not start one more thread: a thread for each client takes as many threads as there are clients, and memory for their stacks; or threads that are done are not joined, or detached"
+    return
+  fi
   guess=$(guess_step_mistake "$1")
   seen=$(seen_in_step "$1")
   case $seen-${means:-} in
@@ -246,7 +304,7 @@ meaning_of_step() { # MESSAGE
     silence-*' gives up '* | refused-* | unreachable-* | reset-* | closed-* | swallows-* | open-* | more-*' wait'* | differs-*' wait'* | more-*collect* | differs-*collect* | \
       more-*' gives up '* | differs-*' gives up '* | more-*'close()'* | differs-*'close()'* | more-*' reset'* | differs-*' reset'*)
       echo "$guess" ;;
-    differs-*) if has_foreign_nuls "$1"; then echo "$guess; or, in this test: $means"; else echo "$means"; fi ;;
+    more-* | differs-*) if has_foreign_nuls "$1"; then echo "$guess; or, in this test: $means"; else echo "$means"; fi ;;
     *) echo "$means" ;;
   esac
 }
@@ -488,6 +546,33 @@ meaning_of_status() { # STATUS
 ran_out_of_memory() {
   cat "$dir/server.err" "$dir/client.err" 2>/dev/null |
     grep -qiE 'out of memory|cannot allocate memory|bad_alloc|MemoryError|OutOfMemory'
+}
+
+# What it means that a server that is started anew gives its first and only client no answer either. Fails if it does.
+never_answers() {
+  local port steps stdout_file='' server_command client_command probe_command
+  [[ ${BATS_TEST_DESCRIPTION:-} == 'server: '* ]] && [ -n "${ready:-}" ] || return 1
+  find_programs # without what the test puts in front of them
+  start plain "${server_command[@]}" 127.0.0.1 0
+  wait_until has_line_or_is_gone "$dir/plain.out" "$ready" "$pid" && has_line "$dir/plain.out" "$ready" || return 1
+  port=${found##*[!0-9]}
+  set_steps "silence:$((2 * SLOWNESS))" ask:hello
+  ! "${probe_command[@]}" connect 127.0.0.1 "$port" "${steps[@]}" >/dev/null 2>&1 </dev/null 3>&- 4>&- || return 1
+  echo "nothing comes back, also to a first and only client: the server does not send what it has received, or waits for more (the end of the stream, a newline, a full buffer) before it answers; or it has failed, and says so on stderr"
+}
+
+# What it means that v1.1's client has opened its connections, and waits on the first of them. Fails if it does not.
+meaning_of_turns() {
+  [[ $STAGE == v1.1* ]] && has_line "$dir/client.out" '^Client starts connection 2 ' &&
+    has_line "$dir/client.out" '^Client sends .* on connection 1$' &&
+    ! has_line "$dir/client.out" '^Client sends .* on connection [2-9]' && [ ! -s "$dir/client.err" ] || return 1
+  echo "the client waits for the echo on one connection, and looks at no other meanwhile"
+}
+
+# Whether the server under test says that it could not start a thread, and the test is not about that.
+could_start_no_thread() {
+  [[ ${BATS_TEST_DESCRIPTION:-} != *thread* ]] &&
+    grep -qiE '(start|create)[a-z ]* thread|pthread_create' "$dir/server.err" 2>/dev/null
 }
 
 # How much memory a process may have here, as the grader's sandbox limits it; nothing if that is not limited.

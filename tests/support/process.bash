@@ -25,10 +25,16 @@ is_ignored() { # SIGNAL
   [ "$(trap -p "$1")" = "trap -- '' SIG$1" ]
 }
 
+# Fails where the grader has no such program: it runs that one's tests up to here, as some are skipped before.
+assert_is_there() { # NAME
+  [[ " ${ECHO_MISSING:-} " != *" $1 "* ]] || fail "This test was not run: there is no $1"
+}
+
 # Starts a program in a group of its own. Sets $pid, which is the group's id too.
 # $stdin_file (default /dev/null) and $stdout_file (default $dir/NAME.out) may say otherwise.
 start() { # NAME COMMAND...
   local name=$1
+  [ "$2" = "${probe_command[0]}" ] || assert_is_there "$name"
   shift
   : >"$dir/$name.out" # nobody takes the lines of a program of that name before for its lines
   : >"$dir/$name.err"
@@ -147,12 +153,15 @@ has_line_or_is_gone() { # FILE REGEX PID
   has_line "$1" "$2" || is_gone "$3"
 }
 
+HANGS="it waits for what never comes: it has sent less or more than it should, or counts wrongly, or goes on where recv() has returned 0, or nobody closes the connection whose end it waits for; or it sends to a peer that does not read"
+
 # Waits until a program that start() has started ends. Sets $status, or fails after SECONDS.
 wait_for_exit() { # PID [SECONDS [MEANING]]
   local LIMIT=${2:-$LIMIT}
   if ! wait_until is_gone "$1"; then
-    explain "a program does not end" "expected" "that it ends within $LIMIT s" \
-      "it usually means" "${3:-"it waits for something that never comes: recv() on a connection whose end nobody closes, send() to a peer that does not read"}"
+    local name="a program"
+    case $1 in "${server:-}") name="the server" ;; "${client:-}") name="the client" ;; esac
+    explain "$name does not end" "expected" "that it ends within $LIMIT s" "it usually means" "${3:-$HANGS}"
     return 1
   fi
   status=0
@@ -162,6 +171,7 @@ wait_for_exit() { # PID [SECONDS [MEANING]]
 # Sends the server a signal. Fails, explaining, if it has ended by itself. STOP has halted it then.
 signal_server() { # SIGNAL
   if kill "-$1" -- "-$server" 2>/dev/null; then
+    asked_to_stop=yes # or may be
     [ "$1" != STOP ] || wait_until stands_still "$server"
     return
   fi
@@ -286,11 +296,12 @@ explain_not_ready() { # ARGUMENT...
     meaning=$IN_A_BUFFER
     reading="man 3 setvbuf; $reading"
   fi
-  [ -z "${ECHO_NEVER_READY:-}" ] || echo "$title ($how)" >>"$ECHO_NEVER_READY/reasons"
   explain "$title" "ran" "$(show_command "${server_command[@]}" "$@")" "it" "$how" \
     "expected a line like" "$ready" "got" "$(show_lines "$server_out")" \
     "on stderr" "$(show_lines "$server_err")" "it usually means" "$meaning" \
-    "read" "$reading"
+    "read" "$reading" || true
+  [ -z "${ECHO_NEVER_READY:-}" ] || echo "$title ($how)" >>"$ECHO_NEVER_READY/reasons"
+  return 1
 }
 
 # Starts the client in the background. Sets $client (its pid), $client_out and $client_err.
@@ -306,6 +317,7 @@ start_client() { # ARGUMENT...
 run_to_end() { # NAME COMMAND...
   local name=$1 seconds=${limit:-$LIMIT}
   [ "$seconds" -le "$PATIENCE" ] || seconds=$PATIENCE
+  assert_is_there "$name"
   shift
   status=0
   { "$timeout_command" -k 2 "$seconds" "$@" >"${stdout_file:-$dir/$name.out}" 2>"$dir/$name.err" \
@@ -315,7 +327,7 @@ run_to_end() { # NAME COMMAND...
     124 | 137)
       explain "the $name does not end" "ran" "$(show_command "$@")" "expected" "that it ends within $seconds s" \
         "got so far" "$(show_lines "$dir/$name.out")" "on stderr" "$(show_lines "$dir/$name.err")" \
-        "it usually means" "${hang_means:-"it waits for bytes that never come, because it has sent less or more than it should, or counts wrongly; or it sends to a peer that does not read"}"
+        "it usually means" "$(meaning_of_turns || echo "${hang_means:-$HANGS}")"
       return 1
       ;;
   esac
@@ -409,6 +421,13 @@ reserve_port() {
   start_probe reserve reserve
   wait_for_line "$dir/reserve.out" '^reserved [0-9]+$'
   port=${found#reserved }
+}
+
+# Sets $port to one on 127.0.0.1 where nobody listens.
+find_free_port() {
+  reserve_port
+  go reserve
+  finish reserve
 }
 
 # The address of the only connection of a probe that did the step `who`.

@@ -293,13 +293,6 @@ start_crowd() { # NAME N [OPTION...] STEP...
   start_probe "$name" crowd "$count" 127.0.0.1 "$port" "${steps[@]}"
 }
 
-# Sets $port to one on 127.0.0.1 where nobody listens.
-find_free_port() {
-  reserve_port
-  go reserve
-  finish reserve
-}
-
 # Lets a program's system calls fail with EINTR, every other time.
 make_calls_fail() { # PROGRAM CALLS [OPTION_OF_STRACE...]
   command -v strace >/dev/null || skip "strace is not installed: it makes calls fail with EINTR"
