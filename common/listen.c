@@ -61,7 +61,7 @@ int listen_on(const char *host, const char *port, struct endpoint *bound)
     return listener;
 }
 
-static bool somebody_waits(int listener)
+bool somebody_waits(int listener)
 {
     struct pollfd readable = {.fd = listener, .events = POLLIN};
 
@@ -83,18 +83,10 @@ bool accept_can_go_on(int listener, int error, bool *starved)
     return !broken;
 }
 
-static bool starved; /* for those who have nothing else to do meanwhile */
-
-bool begins_shortage(void)
-{
-    bool begins = !starved;
-
-    starved = true;
-    return begins;
-}
-
 bool wait_to_accept(int listener, int error)
 {
+    static bool starved;
+
     if (!accept_can_go_on(listener, error, &starved))
         return false;
     if (starved)

@@ -12,6 +12,9 @@
  * getsockname()). */
 int listen_on(const char *host, const char *port, struct endpoint *bound);
 
+/* Whether a client waits to be accepted (POSIX: poll()). */
+bool somebody_waits(int listener);
+
 /* What to do after accept() has failed with `error`. Returns true if it is worth calling again: one
  * client, a signal, or a shortage of descriptors or memory was the reason, or nobody waits.
  * *starved, which the caller keeps from call to call, is set as long as a shortage lasts; its first
@@ -23,9 +26,5 @@ bool accept_can_go_on(int listener, int error, bool *starved);
 /* The same for a program that has nothing else to do meanwhile. It waits until a client comes, a
  * stop is requested, or, in a shortage, SHORTAGE_PAUSE_MS have passed. */
 bool wait_to_accept(int listener, int error);
-
-/* To be asked in a shortage of something else, such as threads. Returns true for the first of an
- * episode, which is to be reported. wait_to_accept() ends it when nobody waits any more. */
-bool begins_shortage(void);
 
 #endif

@@ -20,6 +20,7 @@
 enum {
     OUTPUT_PATIENCE_MS = 1000, /* how long a line waits for its reader */
     OUTPUT_HURRY_MS = 400,     /* and all lines together, in a hurry: a stop has 2 s */
+    OUTPUT_GLANCE_MS = 100,    /* after so long, who waits looks whether there is a hurry by now */
     LINE_SIZE = 1001
 };
 
@@ -56,12 +57,11 @@ void start_program(void)
     set_open_file_limit();
 }
 
-static atomic_int patience_ms = OUTPUT_PATIENCE_MS; /* of a line; in a hurry, of all together */
+static atomic_int hurry_ms = OUTPUT_HURRY_MS; /* that are left of it */
 static atomic_bool is_hurried;
 
 void hurry_output(void)
 {
-    atomic_store(&patience_ms, OUTPUT_HURRY_MS);
     atomic_store(&is_hurried, true);
 }
 
@@ -71,29 +71,46 @@ static bool output_is_taken(int fd)
 {
     static atomic_bool lost[STDERR_FILENO + 1];
     struct pollfd output = {.fd = fd, .events = POLLOUT};
-    int ready;
+    int ready, left, took, waited = 0;
 
-    do { /* again after EINTR: the signal may be the one to stop */
+    do { /* again, also after EINTR: the signal may be the one to stop */
         bool counts = atomic_load(&is_hurried);
         long long since = now_ms();
-        ready = poll(&output, 1, lost[fd] ? 0 : atomic_load(&patience_ms));
-        int left = atomic_load(&patience_ms) - (int)(now_ms() - since);
+        left = lost[fd] ? 0 : counts ? atomic_load(&hurry_ms) : OUTPUT_PATIENCE_MS - waited;
+        ready = poll(&output, 1, left < OUTPUT_GLANCE_MS ? left : OUTPUT_GLANCE_MS);
+        took = (int)(now_ms() - since);
+        waited += took;
         if (counts)
-            atomic_store(&patience_ms, left > 0 ? left : 0);
-    } while (ready == -1 && errno == EINTR);
+            atomic_store(&hurry_ms, left > took ? left - took : 0);
+    } while (ready != 1 && left > took && (ready == 0 || errno == EINTR));
     lost[fd] = ready != 1;
     return ready == 1;
+}
+
+/* poll() finds room in a terminal that has none for a whole line: write() would wait there for a
+ * reader. Opened anew, it does not block; the shell's own is left as it is. */
+static void unblock_terminal(int fd)
+{
+    static bool is_done[STDERR_FILENO + 1];
+    const char *name = is_done[fd] ? NULL : ttyname(fd);
+    int terminal = name != NULL ? open(name, O_WRONLY | O_NOCTTY | O_NONBLOCK) : -1;
+
+    is_done[fd] = true;
+    if (terminal == -1)
+        return; /* it is none, or somebody else's: it stays as it is */
+    (void)dup2(terminal, fd);
+    (void)close(terminal);
 }
 
 static void write_line(int fd, const char *line, size_t size)
 {
     flockfile(stdout); /* another thread must not take the room that poll() has found */
+    unblock_terminal(fd);
     while (size > 0 && output_is_taken(fd)) {
-        /* A pipe that has room at all has room for PIPE_BUF bytes; more could block, and a
-         * terminal that nobody reads can block all the same. */
+        /* A pipe that has room at all has room for PIPE_BUF bytes; more could block. */
         ssize_t written = write(fd, line, size < PIPE_BUF ? size : PIPE_BUF);
         if (written == -1 && errno != EINTR)
-            break; /* EPIPE: nobody will ever read it */
+            break; /* EPIPE: nobody will ever read it; EAGAIN: nobody reads the terminal */
         line += written > 0 ? written : 0;
         size -= written > 0 ? (size_t)written : 0;
     }

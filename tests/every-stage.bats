@@ -904,6 +904,26 @@ assert_ends_unseen() {
   assert_ends_unseen "write() waits until somebody reads the pipe"
 }
 
+# bats test_tags=multiconn,threaded-broadcast,reverse
+@test "server: it goes on serving, and stops, when its output is a terminal that nobody reads" {
+  local program i asks=() text
+  text=$(repeat 50 x)
+  for ((i = 0; i < 1500; i++)); do asks+=("ask:${text:i % 50}"); done # the room that is left is never that of a line
+  # shellcheck disable=SC2016 # the inner shell expands it
+  server_command=("$SUPPORT/bin/probe" terminal sh -c 'stty opost onlcr <&1 && exec "$@"' sh "${server_command[@]}")
+  start_server_into_pipe # what the terminal shows goes there
+  "$timeout_command" 1 cat /dev/zero >"$dir/output" || true # the pipe is full
+  program=$(members "$server" | awk -v probe="$server" '$2 != probe { print $2 }')
+  means="poll() says that a terminal has room, and write() waits until it has more: descriptors that are opened anew with O_NONBLOCK do not wait" \
+    visit "${asks[@]}" half-close expect-eof
+  visit ask:hello
+  kill "$program"
+  has_stopped() { [ "$(members "$server" | wc -l)" -eq 1 ]; } # the one that shows what is printed
+  LIMIT=$((2 * SLOWNESS)) wait_until has_stopped ||
+    explain "the server does not stop" "expected" "that it ends within 2 s" "got" "$(members "$server")" \
+      "it usually means" "it waits until somebody reads the terminal"
+}
+
 @test "server: it goes on serving when its log may not grow any more" {
   local fills="ping:$dir/in"
   means="a write beyond the limit on the size of files raises SIGXFSZ, which ends a process that does not ignore it"

@@ -1156,6 +1156,13 @@ start_server_without_threads() { # WHEN [OPTION...]
   wait_for_lines 2 "$server_err" '^server: .' "the second time is said again, once"
 }
 
+@test "server: an episode without threads goes on when one after another gets none: one line" {
+  start_server_without_threads when=1..3
+  for _ in 1 2 3 4; do visit half-close expect-eof; done # nobody waits, but nobody is served either
+  assert_one_line "$server_err" '^server: .' \
+    "one line an episode: it lasts until a client could be accepted and none waits"
+}
+
 @test "server: with -b a signal that comes while only one of two threads of a client can be started stops it" {
   start_server_without_threads signal=TERM:when=4 -b
   start_visit silent pause:in expect-eof

@@ -159,8 +159,9 @@ static void *talk(void *argument)
 }
 
 /* Lets a client in, and gives it its threads. If there is none for it, it is closed. */
-static void start_client(struct client *client, const pthread_attr_t *attributes)
+static void start_client(struct client *client, int listener, const pthread_attr_t *attributes)
 {
+    static bool starved; /* and said so */
     const int buffer = SEND_BUFFER;
     pthread_t thread;
     int error = 0;
@@ -176,10 +177,13 @@ static void start_client(struct client *client, const pthread_attr_t *attributes
     }
     if (error == 0)
         error = pthread_create(&thread, attributes, talk, client);
-    if (error == 0)
+    if (error == 0) {
+        starved = starved && somebody_waits(listener);
         return;
-    if (begins_shortage())
+    }
+    if (!starved)
         complain("server: cannot start a thread for %s: %s", client->peer.address, strerror(error));
+    starved = true;
     close_client(client);
     pause_for_shortage();
 }
@@ -228,7 +232,7 @@ int main(int argc, char *argv[])
             client = calloc(1, sizeof *client); /* if there is no memory, it waits in the backlog */
         if (client != NULL && accept_client(listener, client)) {
             client->line = &line;
-            start_client(client, &attributes);
+            start_client(client, listener, &attributes);
             client = NULL;
             accepted++;
         } else if (!wait_to_accept(listener, errno)) {

@@ -260,7 +260,7 @@ start_server_into_pipe() {
   stdout_file=$dir/output launch_server 127.0.0.1 0
   exec 5<>"$dir/output" # now: the server must not inherit it
   while ! has_line "$server_out" "$ready" && read -r -t "$LIMIT" line <&5; do
-    echo "$line" >>"$server_out"
+    echo "${line%$'\r'}" >>"$server_out" # a terminal ends lines with \r\n
   done
   take_port 127.0.0.1 0
 }
