@@ -215,7 +215,8 @@ assert_client_shows_file() { # FILE QUOTED
   mkfifo "$dir/in"
   fake_server echo:1048576 half-close reset
   stdin_file=$dir/in start_client 127.0.0.1 "$port" -
-  exec 6<>"$dir/in" 5>"$dir/in" 6<&- # without 6, it would wait for a client that has left already
+  exec 6<>"$dir/in" # without a reader, the next line would wait for a client that has left already
+  exec 5>"$dir/in" 6<&-
   head -c 1048576 /dev/zero >&5 || true
   finish fake # the echo is complete, and the client waits for more of its stdin
   head -c 1048576 /dev/zero >&5 2>/dev/null || true
