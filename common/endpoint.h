@@ -29,8 +29,7 @@ void name_endpoint(const void *address, socklen_t size, struct endpoint *endpoin
  * `what`, as in "client: cannot connect to" (POSIX: getaddrinfo()). */
 struct addrinfo *look_up(const char *what, const char *host, const char *port);
 
-/* Writes such a line: `what`, the first 100 bytes of HOST and PORT as the user gave them, and why.
- */
+/* Writes such a line: `what`, the first 100 bytes of HOST and PORT as they were given, and why. */
 void complain_about(const char *what, const char *host, const char *port, const char *why);
 
 /* Returns a socket for an address, with TCP_NODELAY, which turns Nagle's algorithm off (RFC 896;
@@ -40,8 +39,7 @@ void complain_about(const char *what, const char *host, const char *port, const 
  * (POSIX: socket()). */
 int open_socket(const struct addrinfo *address);
 
-/* Makes a socket block, or fail with EAGAIN instead (POSIX: fcntl(), O_NONBLOCK). Returns 0, or -1
- * with errno. */
+/* Makes a socket block, or fail with EAGAIN (POSIX: fcntl()). Returns 0, or -1 with errno. */
 int set_blocking(int socket, bool blocking);
 
 /* Returns whether a connection is one to itself. That happens where nobody listens, and the system

@@ -18,9 +18,8 @@ bool somebody_waits(int listener);
 /* What to do after accept() has failed with `error`. Returns true if it is worth calling again: one
  * client, a signal, or a shortage of descriptors or memory was the reason, or nobody waits.
  * *starved, which the caller keeps from call to call, is set as long as a shortage lasts; its first
- * failure is reported in one line on stderr. It is over when nobody waits any more.
- * Returns false, after one line on stderr, if the listener is of no use any more (POSIX: accept(),
- * ERRORS). */
+ * failure is reported in one line on stderr. It is over when nobody waits any more. Returns false,
+ * after one line on stderr, if the listener is of no use any more (POSIX: accept(), ERRORS). */
 bool accept_can_go_on(int listener, int error, bool *starved);
 
 /* The same for a program that has nothing else to do meanwhile. It waits until a client comes, a

@@ -65,8 +65,7 @@ void hurry_output(void)
     atomic_store(&is_hurried, true);
 }
 
-/* Returns whether stdout or stderr takes something. If it took nothing last time, it is not waited
- * for. */
+/* Whether stdout or stderr takes something. One that took nothing is not waited for again. */
 static bool output_is_taken(int fd)
 {
     static atomic_bool lost[STDERR_FILENO + 1];

@@ -2,8 +2,7 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
-/* The highest limit on open files that a program has, so that a table can have an entry for each.
- */
+/* The highest limit on open files of a program, so that a table can have an entry for each. */
 enum { MOST_DESCRIPTORS = 65536 };
 
 /* Prepares the process for a life with sockets. Call it before anything else; it cannot fail.

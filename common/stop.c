@@ -86,8 +86,7 @@ static bool wait_for(int fd, short events)
         if (left == 0)
             return false;
         if (poll(ready, 2, timeout) == -1)
-            continue; /* EINTR: a signal came, perhaps the one that asks to stop; two always have
-                         room */
+            continue; /* EINTR: a signal came, perhaps the one that asks to stop */
         if (ready[0].revents != 0)
             return true; /* also for an error: the recv() or send() that follows tells which */
         if (stopping && events == POLLIN)

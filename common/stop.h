@@ -13,8 +13,7 @@ enum {
  * program that looks at a flag and then blocks can miss it, and block for ever. So the handler
  * writes to a pipe, and what blocks waits for that pipe too. Returns a descriptor that is readable
  * from the first request on, for poll(); it stays open until the program ends. Returns -1 after one
- * line on stderr. (POSIX: pipe(), sigaction(); XSH 2.4.3, the functions that a handler may call.)
- */
+ * line on stderr (POSIX: pipe(), sigaction(); XSH 2.4.3, the functions that a handler may call). */
 int stop_on_signals(void);
 
 /* Returns whether a stop is requested. Safe in any thread. */

@@ -24,8 +24,7 @@ struct quoted {
  * free: `printf("%s\n", quote(message, size).text)`. */
 struct quoted quote(const void *message, size_t size);
 
-/* The same for a message of which only the first bytes are at hand: all of it, or at least
- * QUOTED_BYTES. */
+/* The same where only the first bytes are at hand: all of them, or at least QUOTED_BYTES. */
 struct quoted quote_start(const void *start, size_t start_size, uintmax_t size);
 
 /* Writes a message as text with the same escapes, but without quotes and never cut; quotes and
@@ -36,8 +35,7 @@ const char *escape(char *text, const void *message, size_t size);
 /* Prints a piece of a byte stream for somebody at a terminal: newline and tab stand, other control
  * characters (C0, DEL, C1) and bytes that are not valid UTF-8 are \xHH, byte by byte. Returns how
  * many bytes it took: all, or up to 3 fewer where the piece ends within a character; the caller
- * puts those in front of the next piece. At the end of the stream (`more` is false) it takes all.
- */
+ * puts those in front of the next piece. At the end of the stream (not `more`) it takes all. */
 size_t print_stream(FILE *stream, const void *piece, size_t size, bool more);
 
 /* Returns how many bytes the UTF-8 character at the start of `text` has: 1 to 4, 0 if there is none
