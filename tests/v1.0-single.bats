@@ -215,7 +215,8 @@ assert_client_shows_file() { # FILE QUOTED
   mkfifo "$dir/in"
   fake_server echo:1048576 half-close reset
   stdin_file=$dir/in start_client 127.0.0.1 "$port" -
-  exec 6<>"$dir/in" # without a reader, the next line would wait for a client that has left already
+  wait_for_line "$client_err" '^Client connects to ' # it has opened its stdin
+  exec 6<>"$dir/in" # a reader, for a client that has left: without one, the next line would wait for ever
   exec 5>"$dir/in" 6<&-
   head -c 1048576 /dev/zero >&5 || true
   finish fake # the echo is complete, and the client waits for more of its stdin
