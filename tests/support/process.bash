@@ -136,8 +136,10 @@ wait_for_line() { # FILE REGEX [MEANING]
 }
 
 # A group is named by its negative.
+# Also one that has ended, and that bash has not heard of yet: it was seen to miss a SIGCHLD.
 is_gone() { # PID
-  ! kill -0 -- "$1" 2>/dev/null
+  local stat=
+  ! kill -0 -- "$1" 2>/dev/null || { { read -r stat <"/proc/$1/stat"; } 2>/dev/null && [[ $stat == *') Z '* ]]; }
 }
 
 # Sets $status to the exit status of a program that start() has started, if it has failed. Fails if it
