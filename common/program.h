@@ -20,9 +20,9 @@ void start_program(void);
 /* Prints one line of a server on stdout: what printf() prints, and a newline. A server that waits
  * for a reader that sleeps does not serve; so if nobody takes the output for a second, it is lost
  * until somebody does again. It is also lost when the reader is gone. A terminal is opened anew, so
- * that it never blocks; the shell's own is left as it is. A line of up to PIPE_BUF
- * bytes goes out in one write; without memory, one of more than 1,000 is cut. Safe in any thread
- * (POSIX: poll(), write(), flockfile()). */
+ * that it does not block; the shell's own is left as it is. A line of up to PIPE_BUF bytes goes out
+ * in one write; without memory, one of more than 1,000 is cut. Safe in any thread (POSIX: poll(),
+ * ttyname(), write(), flockfile()). */
 void say(const char *format, ...);
 
 /* Makes all lines from now on wait for their readers no longer than 400 ms together: for a program

@@ -60,8 +60,8 @@ explain_death() { # PROGRAM PID
 # If a program has failed that was started with -q, and would not have without it, says so. Sets $death to what that
 # means.
 explain_quiet() { # PROGRAM
-  local command="command_of_$1[@]" word without=()
-  for word in "${!command}"; do [ "$word" = -q ] || without+=("$word"); done
+  local command="command_of_$1[@]" without
+  leave_out_quiet "${!command}"
   case " ${!command} " in *' -- '*) return ;; *' -q '*) "fails_with_quiet_$1" || return 0 ;; *) return ;; esac
   printf '\nthe %s was started with -q, and does not know that option\n' "$1"
   explain_line "it was started as" "$(without_paths "$(show_command "${!command}")")"
@@ -69,23 +69,35 @@ explain_quiet() { # PROGRAM
   death="without -q it does not fail so: an option may stand before, between and behind the operands, and is none of them"
 }
 
+# Sets the array without to a command without -q.
+leave_out_quiet() { # WORD...
+  local word
+  without=()
+  for word; do [ "$word" = -q ] || without+=("$word"); done
+}
+
+# Starts the server once more, to see what it does without what the test is about. Fails if it does not get ready.
+start_plain_server() { # COMMAND...
+  start plain "$@"
+  wait_until has_line_or_is_gone "$dir/plain.out" "$ready" "$pid" || true
+  has_line "$dir/plain.out" "$ready"
+}
+
 # Whether the server has not got ready, and does without -q.
 fails_with_quiet_server() {
   [ -n "${server:-}" ] && is_gone "$server" && ! has_line "$server_out" "$ready" || return 1
-  start plain "${without[@]}"
-  wait_until has_line_or_is_gone "$dir/plain.out" "$ready" "$pid" || true
-  has_line "$dir/plain.out" "$ready" || return 1
+  start_plain_server "${without[@]}" || return 1
   [ -z "${ECHO_NEVER_READY:-}" ] || : >"$ECHO_NEVER_READY/got-ready"
 }
 
 # Whether the client has failed, and where nobody listens, says that it is refused only without -q.
 fails_with_quiet_client() {
-  local status port plain=()
+  local status port
   status_of_end "${client:-}" || status=${end_of_client:-0}
   [ "$status" -gt 0 ] || return 1
-  for word in "${client_command[@]}"; do [ "$word" = -q ] || plain+=("$word"); done
+  leave_out_quiet "${client_command[@]}"
   find_free_port
-  is_refused "${plain[@]}" && ! is_refused "${plain[@]}" -q
+  is_refused "${without[@]}" && ! is_refused "${without[@]}" -q
 }
 
 is_refused() { # COMMAND...
@@ -553,8 +565,7 @@ never_answers() {
   local port steps stdout_file='' server_command client_command probe_command
   [[ ${BATS_TEST_DESCRIPTION:-} == 'server: '* ]] && [ -n "${ready:-}" ] || return 1
   find_programs # without what the test puts in front of them
-  start plain "${server_command[@]}" 127.0.0.1 0
-  wait_until has_line_or_is_gone "$dir/plain.out" "$ready" "$pid" && has_line "$dir/plain.out" "$ready" || return 1
+  start_plain_server "${server_command[@]}" 127.0.0.1 0 || return 1
   port=${found##*[!0-9]}
   set_steps "silence:$((2 * SLOWNESS))" ask:hello
   ! "${probe_command[@]}" connect 127.0.0.1 "$port" "${steps[@]}" >/dev/null 2>&1 </dev/null 3>&- 4>&- || return 1
