@@ -40,6 +40,16 @@ class Output:
         self.fd, self.lossy, self.error = fd, False, None
         self.patience, self.lock = PATIENCE, threading.Lock()
 
+    def lose_what_nobody_reads(self):
+        """A terminal would block although poll() finds room: opened anew, it does not."""
+        self.lossy = True
+        try:
+            terminal = os.open(os.ttyname(self.fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:
+            return  # it is none, or somebody else's
+        os.dup2(terminal, self.fd)
+        os.close(terminal)
+
     def line(self, text=""):
         self.write((text + "\n").encode("utf-8", "surrogateescape"))
 
@@ -81,7 +91,9 @@ def run(main, is_server):
     open_standard_descriptors()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    out.lossy = err.lossy = is_server
+    if is_server:
+        out.lose_what_nobody_reads()
+        err.lose_what_nobody_reads()
     try:
         main()
         if not is_server and out.error:
