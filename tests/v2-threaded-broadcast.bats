@@ -153,17 +153,23 @@ assert_nobody_dropped() {
   local i
   for i in 1 2 3 4; do
     head -c 8000000 /dev/urandom >"$dir/sent$i"
+  done
+  # The first one's thread waits in send() in the middle of a piece while the others get theirs.
+  visit_until_pause client1 rcvbuf:4096 "flood-file:$dir/sent1" pause half-close "recv-all:$dir/received1"
+  for i in 2 3 4; do
     start_visit "client$i" pause "exchange:$dir/sent$i:$dir/received$i"
     wait_for_pause "client$i"
   done
-  for i in 1 2 3 4; do
+  for i in 2 3 4; do
     go "client$i"
   done
   read_more="man 7 pthreads: what threads share, and what each has for itself"
-  for i in 1 2 3 4; do
+  for i in 2 3 4; do
     finish "client$i"
     assert_same_bytes "$dir/sent$i" "$dir/received$i"
   done
+  go_and_finish client1
+  assert_flood_answered "$dir/sent1" client1 "$dir/received1"
   assert_stops TERM 4
 }
 
