@@ -82,11 +82,9 @@ assert_walk() { # [OPTION] STAGE
   walk v1.0 2
   assert_failure
   assert_output --partial 'step 2 (server-listens.patch): without it, these tests pass already:
-    server: -h prints the usage on stdout and exits 0
-'
+    server: -h prints the usage on stdout and exits 0'
   assert_output --partial 'step 2 (server-listens.patch): behind it, these tests fail:
-    server: it tells what it does, line by line
-'
+    server: it tells what it does, line by line'
   assert_output --partial 'not all tests are said to pass behind it, or others than there are:
 server: '
 }
