@@ -181,8 +181,10 @@ assert_mutants_graded() { # STAGE MUTANT...
     rm -rf "$class"
     results=$dir/$stage
     hand_in right "$stage"
+    hand_in_python python "$stage"
     grade "$stage"
     assert_full_marks right
+    assert_full_marks python
   done
 }
 
@@ -781,6 +783,17 @@ assert_costs_only_itself() { # [NAME=VALUE...]
   [ "$(field bomb 2)" = 0 ]
 }
 
+@test "the processes of the suite do not count as the submission's" {
+  need_sandbox
+  hand_in_programs some v3-reverse
+  mv "$class/some/server" "$class/some/right"
+  # shellcheck disable=SC2016 # the script expands them
+  hand_in_script some server 'for i in 1 2 3 4 5; do setsid sleep 2 </dev/null >/dev/null 2>&1 & done' \
+    'exec "$(dirname "$0")/right" "$@"'
+  grade v3
+  assert_no_line_in "$results/some/report.txt" 'Not all tests were run'
+}
+
 @test "what has passed before a submission forks without end, counts" {
   need_sandbox
   hand_in_programs late v1.0-single
@@ -864,7 +877,7 @@ int main(void) { fork(); fork(); fork(); for (;;) { char *p = malloc(1 << 20); i
     says() { echo "spy: $*"; }
     [ -e "$precious" ] && says sees the files of the user
     find / "(" -path /proc -o -path /usr ")" -prune -o -name "*.bats" -print 2>/dev/null | grep . && says sees a suite
-    for file in /etc/x /usr/x /x /submission/x; do echo >"$file" && says writes "$file"; done
+    for file in /etc/x /usr/x /x /dev/x /dev/shm/x /submission/x; do echo >"$file" && says writes "$file"; done
     for fd in /proc/[0-9]*/fd/*; do
       case $fd in /proc/$$/*) continue ;; esac
       [ "$(readlink "$fd" 2>/dev/null)" ] && tr "\0" " " <"${fd%/fd/*}/cmdline" | grep bats && says sees "$fd"
