@@ -20,7 +20,6 @@ STOP_STALL_TIME = 0.1  # the same when the server stops: the others have little 
 LOOK_TIME = 0.05       # seconds between looks at the clients that are waited for
 # A system frees what it has received when all of a record was read: small ones show progress.
 RECORD = 2048
-SEND_BUFFER = 16384
 
 
 class Member:
@@ -226,7 +225,6 @@ def serve(listener, room):
 
 
 def prepare(listener):
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
