@@ -918,8 +918,7 @@ assert_ends_unseen() {
     visit "${asks[@]}" half-close expect-eof
   visit ask:hello
   kill "$program"
-  has_stopped() { [ "$(members "$server" | wc -l)" -eq 1 ]; } # the one that shows what is printed
-  LIMIT=$((2 * SLOWNESS)) wait_until has_stopped ||
+  LIMIT=$((2 * SLOWNESS)) wait_until is_gone "$program" ||
     explain "the server does not stop" "expected" "that it ends within 2 s" "got" "$(members "$server")" \
       "it usually means" "it waits until somebody reads the terminal"
 }

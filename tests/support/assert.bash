@@ -87,7 +87,7 @@ start_plain_server() { # COMMAND...
 fails_with_quiet_server() {
   [ -n "${server:-}" ] && is_gone "$server" && ! has_line "$server_out" "$ready" || return 1
   start_plain_server "${without[@]}" || return 1
-  [ -z "${ECHO_NEVER_READY:-}" ] || : >"$ECHO_NEVER_READY/got-ready"
+  [ -z "$never_ready" ] || : >"$never_ready/got-ready"
 }
 
 # Whether the client has failed, and where nobody listens, says that it is refused only without -q.

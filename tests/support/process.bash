@@ -16,6 +16,7 @@ find_programs() {
   [ ! -f "${CLIENT:-}" ] || printf -v CLIENT %q "$CLIENT"
   eval "server_command=(${SERVER:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/server\"})"
   eval "client_command=(${CLIENT:-${ECHO_EMULATOR:-} \"\$STAGE_DIR/client\"})"
+  eval "never_ready=\"${ECHO_NEVER_READY:-}\""
   probe_command=("$SUPPORT/bin/probe")
 }
 
@@ -242,15 +243,15 @@ launch_server() { # ARGUMENT...
 take_port() { # ARGUMENT...
   has_line "$server_out" "$ready" || explain_not_ready "$@" || return 1
   port=${found##*[!0-9]}
-  [ -z "${ECHO_NEVER_READY:-}" ] || : >"$ECHO_NEVER_READY/got-ready"
+  [ -z "$never_ready" ] || : >"$never_ready/got-ready"
 }
 
 # Fails where a server has never got ready, three times for the same reason: a class has other tests to run. In
 # the folder ECHO_NEVER_READY, which the grader makes for each submission, stand the reasons.
 assert_not_hopeless() {
   local reason
-  [ -e "${ECHO_NEVER_READY:-}/reasons" ] && [ ! -e "$ECHO_NEVER_READY/got-ready" ] || return 0
-  reason=$(awk '++count[$0] == 3 { print; exit }' "$ECHO_NEVER_READY/reasons")
+  [ -e "$never_ready/reasons" ] && [ ! -e "$never_ready/got-ready" ] || return 0
+  reason=$(awk '++count[$0] == 3 { print; exit }' "$never_ready/reasons")
   [ -z "$reason" ] || fail "This test was not run: $reason, whenever it was started"
 }
 
@@ -302,7 +303,7 @@ explain_not_ready() { # ARGUMENT...
     "expected a line like" "$ready" "got" "$(show_lines "$server_out")" \
     "on stderr" "$(show_lines "$server_err")" "it usually means" "$meaning" \
     "read" "$reading" || true
-  [ -z "${ECHO_NEVER_READY:-}" ] || echo "$title ($how)" >>"$ECHO_NEVER_READY/reasons"
+  [ -z "$never_ready" ] || echo "$title ($how)" >>"$never_ready/reasons"
   return 1
 }
 
