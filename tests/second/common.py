@@ -260,9 +260,9 @@ def listen_on(host, port, prepare=lambda sock: None):
     raise Failure(f"cannot listen on {operands_text(host, port)}: {reason_of(reason)}")
 
 
-def refuse_itself(sock):
+def refuse_itself(sock, address):
     """Where nobody listens, the system may give a client the very port that it asks for."""
-    if sock.getsockname() == sock.getpeername():
+    if sock.getsockname() == address:  # getpeername() fails if the server has reset already
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
@@ -277,15 +277,15 @@ def read_stdin():
 
 
 def connect_to(host, port):
-    """Connects to the first address of host that answers."""
+    """Connects to the first address of host that answers. Returns the socket and that address."""
     sock = None
     try:
         for family, kind, proto, _, address in resolve(host, port):
             try:
                 sock = socket.socket(family, kind, proto)
                 sock.connect(address)
-                refuse_itself(sock)
-                return sock
+                refuse_itself(sock, address)
+                return sock, address
             except OSError as error:
                 reason = error
                 if sock:

@@ -93,8 +93,8 @@ def main():
     lines = out
     if message == b"-":
         message, lines = None, err
-    sock = connect_to(host, port)
-    name = addr(sock.getpeername())
+    sock, address = connect_to(host, port)
+    name = addr(address)
     lines.line(f"Client connects to {name}")
     try:
         exchange(sock, message, lines.line if "q" not in options else lambda text: None)

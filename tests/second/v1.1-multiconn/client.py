@@ -28,7 +28,7 @@ def connect(index, addresses):
         if error == errno.EINPROGRESS:
             yield sock, select.POLLOUT
             error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if not error and sock.getsockname() == sock.getpeername():
+        if not error and sock.getsockname() == address:
             error = errno.ECONNREFUSED  # nobody listens: it is connected to itself
         if not error:
             return sock

@@ -76,7 +76,7 @@ def main():
     _, operands, usage = command_line("[HOST [PORT]]", "", 2)
     port = client_operands(operands, usage, 65432)
     host = operands[0] if operands else "127.0.0.1"
-    sock = connect_to(host, port)
+    sock, _ = connect_to(host, port)
     screen = Screen()
     try:
         try:

@@ -91,7 +91,7 @@ def main():
     _, operands, usage = command_line("[HOST [PORT]]", "", 2)
     port = client_operands(operands, usage, 7200)
     host = operands[0] if operands else "localhost"
-    sock = connect_to(host, port)
+    sock, _ = connect_to(host, port)
     out.line(f"Client connection made with server at {host} : {port}")
     try:
         Client(sock).run()
